@@ -1,0 +1,107 @@
+//! The entry: what the index holds for a key.
+
+use crate::{
+    index::Keyed,
+    slot::Slot,
+    sync::{AtomicBool, AtomicU8, AtomicU64, Ordering::*, yield_now},
+};
+
+/// The most that an entry's use count says.
+pub const MOST_USES: u8 = 3;
+
+/// Key, weight, use count, slot.
+#[derive(Debug)]
+pub struct Entry<K, V> {
+    hash: u64,
+    pub slot: Slot<V>,
+    /// What the value weighs; exact for the strong value under [`Entry::write`], or when nothing runs.
+    weight: AtomicU64,
+    uses: AtomicU8,
+    writing: AtomicBool,
+    key: K,
+}
+
+/// The right to change slot and weight together.
+#[derive(Debug)]
+#[must_use]
+pub struct Writing<'e>(&'e AtomicBool);
+
+impl<K, V> Entry<K, V> {
+    /// An entry without a value yet.
+    pub fn vacant(hash: u64, key: K) -> Self {
+        Self {
+            hash,
+            slot: Slot::vacant(),
+            weight: AtomicU64::new(0),
+            uses: AtomicU8::new(0),
+            writing: AtomicBool::new(false),
+            key,
+        }
+    }
+
+    pub fn into_key(self) -> K {
+        self.key
+    }
+
+    /// What a `get` leaves: one use more. Racing reads may lose one; the policy does not mind (10 % lost: 0.03 points).
+    pub fn touch(&self) {
+        // Relaxed: a hint for the clock, which pairs with nothing.
+        let uses = self.uses.load(Relaxed);
+        if uses < MOST_USES {
+            self.uses.store(uses + 1, Relaxed);
+        }
+    }
+
+    pub fn uses(&self) -> u8 {
+        self.uses.load(Relaxed)
+    }
+
+    pub fn set_uses(&self, uses: u8) {
+        self.uses.store(uses, Relaxed);
+    }
+
+    pub fn weight(&self) -> u64 {
+        // Relaxed: whoever needs it exact holds `Writing`, whose Acquire orders it.
+        self.weight.load(Relaxed)
+    }
+
+    pub fn set_weight(&self, weight: u64) {
+        self.weight.store(weight, Relaxed);
+    }
+
+    /// Waits for whoever changes slot and weight just now: a few instructions, none of them a user's.
+    pub fn write(&self) -> Writing<'_> {
+        loop {
+            match self.try_write() {
+                Some(writing) => return writing,
+                None => yield_now(),
+            }
+        }
+    }
+
+    /// `None` if another thread is at it.
+    pub fn try_write(&self) -> Option<Writing<'_>> {
+        // Acquire: pairs with the Release of the Writing before.
+        let free = self.writing.compare_exchange(false, true, Acquire, Relaxed).is_ok();
+        free.then(|| Writing(&self.writing))
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `try_write`.
+        self.0.store(false, Release);
+    }
+}
+
+impl<K, V> Keyed for Entry<K, V> {
+    type Key = K;
+
+    fn key(&self) -> &K {
+        &self.key
+    }
+
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}

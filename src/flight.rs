@@ -1,0 +1,129 @@
+//! Single flight: of several callers that want an absent key, one loads, the others wait for its value.
+//!
+//! # Protocol
+//!
+//! 1. A caller joins the key's flight in the table (making it if there is none) and calls `get_or_try_init` on its cell:
+//!    once_cell lets one caller load at a time, wakes the others with its value, and lets the next one try where it failed.
+//! 2. Who has loaded lands: under the table's lock of that key, and only if the flight is still in the table, the value is
+//!    put into the map and the flight taken out.
+//! 3. `insert`, `remove` and `clear` cancel the key's flight: they take it out of the table. Its value still goes to those
+//!    who wait, but not into the map: it may be older than what the canceller knows.
+//! 4. The last one to leave a flight that nobody landed takes it out.
+//!
+//! # Invariants
+//!
+//! 1. A value goes into the map by landing only, so never after a cancel of its flight.
+//! 2. A flight is in the table until it landed, was cancelled, or nobody is on it: a caller who finds none and misses in the
+//!    map finds what landed when it looks again (as the first thing that the cell's initialiser does).
+//! 3. No lock is held while a loader runs: it may use the map, but for the key that it loads.
+
+use crate::{
+    entry::Entry,
+    index::{Given, Node, Sought},
+    sync::{
+        Arc, AtomicUsize, HashMap, OnceCell,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+use equivalent::Equivalent;
+use std::fmt;
+
+/// See the module.
+pub struct Flights<K, V> {
+    table: HashMap<Node<Entry<K, V>>, Arc<Flight<V>>, Given>,
+    /// Callers on a flight: who finds none has nothing to cancel.
+    callers: AtomicUsize,
+}
+
+/// Loads of one key.
+#[derive(Debug)]
+struct Flight<V> {
+    value: OnceCell<Arc<V>>,
+    /// Changed under the table's lock of the key.
+    callers: AtomicUsize,
+}
+
+/// A caller on a flight; leaves when dropped.
+pub struct Seat<'f, K: Eq, V> {
+    flights: &'f Flights<K, V>,
+    flight: Arc<Flight<V>>,
+    entry: &'f Arc<Entry<K, V>>,
+}
+
+impl<K: Eq, V> Flights<K, V> {
+    pub fn new() -> Self {
+        Self { table: HashMap::with_hasher(Given), callers: AtomicUsize::new(0) }
+    }
+
+    /// Joins the flight of the entry's key.
+    pub fn join<'f>(&'f self, entry: &'f Arc<Entry<K, V>>) -> Seat<'f, K, V> {
+        // Release: pairs with the Acquire in `any`. A canceller that misses this one started before the load: what it
+        // knows, the loader will see, too.
+        self.callers.fetch_add(1, Release);
+        let place = self.table.entry_sync(Node::new(Arc::clone(entry)));
+        let place = place.or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
+        // Relaxed: under the table's lock.
+        place.get().callers.fetch_add(1, Relaxed);
+        let flight = Arc::clone(place.get());
+        Seat { flights: self, flight, entry }
+    }
+
+    /// Cancels the key's flight, if there is one.
+    pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
+        if self.any() {
+            self.table.remove_sync(&Sought { hash, key });
+        }
+    }
+
+    /// Cancels all.
+    pub fn cancel_all(&self) {
+        if self.any() {
+            self.table.clear_sync();
+        }
+    }
+
+    /// Whether there may be a flight.
+    pub fn any(&self) -> bool {
+        // Acquire: pairs with the Release in `join`.
+        self.callers.load(Acquire) > 0
+    }
+}
+
+impl<K: Eq, V> Seat<'_, K, V> {
+    /// The flight's value; `load` makes it where nobody has. Blocks while another caller loads.
+    pub fn value<E>(&self, load: impl FnOnce() -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
+        self.flight.value.get_or_try_init(load).cloned()
+    }
+
+    /// Runs `put` and ends the flight, unless it was cancelled.
+    pub fn land<R>(&self, put: impl FnOnce() -> R) -> Option<R> {
+        let place = self.flights.table.get_sync(&self.sought())?;
+        if !Arc::ptr_eq(place.get(), &self.flight) {
+            return None;
+        }
+        let result = put();
+        let _ = place.remove();
+        Some(result)
+    }
+
+    fn sought(&self) -> Sought<'_, K> {
+        Sought::of(&**self.entry)
+    }
+}
+
+impl<K: Eq, V> Drop for Seat<'_, K, V> {
+    fn drop(&mut self) {
+        let last = |flight: &mut Arc<Flight<V>>| {
+            // Relaxed: under the table's lock.
+            Arc::ptr_eq(flight, &self.flight) && flight.callers.fetch_sub(1, Relaxed) == 1
+        };
+        self.flights.table.remove_if_sync(&self.sought(), last);
+        self.flights.callers.fetch_sub(1, Release);
+    }
+}
+
+impl<K, V> fmt::Debug for Flights<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights").finish_non_exhaustive()
+    }
+}

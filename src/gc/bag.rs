@@ -1,0 +1,63 @@
+//! A bag that many threads put into and few take from, whole.
+
+use crate::sync::{
+    CachePadded, Mutex, lock, stripe,
+    tally::{AtomicUsize, Relaxed},
+};
+
+const STRIPES: usize = 4;
+
+/// Each thread puts into its own stripe; what one thread puts comes out in its order.
+#[derive(Debug)]
+pub struct Bag<T>([CachePadded<Stripe<T>>; STRIPES]);
+
+#[derive(Debug)]
+struct Stripe<T> {
+    /// How many are there: a hint that saves the lock of an empty stripe.
+    len: AtomicUsize,
+    items: Mutex<Vec<T>>,
+}
+
+impl<T> Bag<T> {
+    pub fn new() -> Self {
+        Self(std::array::from_fn(|_| {
+            CachePadded::new(Stripe { len: AtomicUsize::new(0), items: Mutex::new(Vec::new()) })
+        }))
+    }
+
+    /// Puts one in; returns how many are in the calling thread's stripe now. Holds a lock for the push alone.
+    pub fn put(&self, item: T) -> usize {
+        let stripe = &self.0[stripe(STRIPES)];
+        let mut items = lock(&stripe.items);
+        items.push(item);
+        stripe.len.store(items.len(), Relaxed);
+        items.len()
+    }
+
+    /// Takes all of the calling thread's stripe.
+    pub fn take_own(&self) -> Vec<T> {
+        self.0[stripe(STRIPES)].take()
+    }
+
+    /// Hands all to `f`, stripe by stripe, under no lock.
+    pub fn drain(&self, f: impl FnMut(T)) {
+        self.0.iter().flat_map(|stripe| stripe.take()).for_each(f);
+    }
+
+    /// Whether there may be something in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|stripe| stripe.len.load(Relaxed) == 0)
+    }
+}
+
+impl<T> Stripe<T> {
+    fn take(&self) -> Vec<T> {
+        // A put that is under way meets the next taker.
+        if self.len.load(Relaxed) == 0 {
+            return Vec::new();
+        }
+        let mut items = lock(&self.items);
+        self.len.store(0, Relaxed);
+        std::mem::take(&mut *items)
+    }
+}

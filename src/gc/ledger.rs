@@ -1,0 +1,57 @@
+//! The ledger: what all regions of a collector add up.
+
+use crate::sync::{
+    shared::Arc,
+    tally::{AtomicU64, Relaxed},
+};
+
+/// Shared by a collector and its regions. Relaxed throughout: sums that publish nothing.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// What the strong values of all regions weigh.
+    pub weight: AtomicU64,
+    /// Bytes stripped and not freed yet: G.
+    pub pending: AtomicU64,
+    /// Bytes of values under construction.
+    pub reserved: AtomicU64,
+    /// Entries admitted so far: the clock by which regions compare ages.
+    pub now: AtomicU64,
+}
+
+/// Bytes that count as pending until this is dropped.
+#[derive(Debug)]
+pub struct Pending {
+    ledger: Arc<Ledger>,
+    bytes: u64,
+}
+
+impl Ledger {
+    pub fn pend(self: &Arc<Self>, bytes: u64) -> Pending {
+        self.pending.fetch_add(bytes, Relaxed);
+        Pending { ledger: Arc::clone(self), bytes }
+    }
+
+    pub fn reserve(&self, bytes: u64) -> Reserved<'_> {
+        self.reserved.fetch_add(bytes, Relaxed);
+        Reserved { ledger: self, bytes }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.ledger.pending.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// Bytes that count as reserved until this is dropped.
+#[derive(Debug)]
+pub struct Reserved<'l> {
+    ledger: &'l Ledger,
+    bytes: u64,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.ledger.reserved.fetch_sub(self.bytes, Relaxed);
+    }
+}

@@ -1,0 +1,417 @@
+//! A pass over one region: carries out what the pacer and the clock decided.
+//!
+//! # Steps
+//!
+//! 1. Under the rings' lock: what came in goes to the clock, the clock names victims, each is stripped (its slot goes
+//!    from STRONG to WEAK) and its strong count moved to the batch.
+//! 2. Under no lock: the batch's counts are given back, and destructors run. While a pin lives they wait in the epoch instead.
+//! 3. Entries whose value is gone now are closed and leave the index; their weak counts wait for the guards of now.
+//! 4. The others, whose value a caller holds, go back through the incoming bag to the weak list.
+//!
+//! Victims leave the ring before they are stripped, so two sweepers never meet at an entry; a get that revives a victim in
+//! between wins: step 3 finds it strong, step 4 brings it back.
+
+use super::{
+    Sweep,
+    clock::Handle,
+    region::{Grave, Region, Rings, inline_bytes},
+};
+use crate::{
+    entry::Entry,
+    slot::State,
+    stats::count,
+    sync::{
+        Arc, Guard, MutexGuard, TryLockError, lock, pin,
+        tally::{AtomicU64, Relaxed},
+        yield_now,
+    },
+};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Entries stripped under one hold of the rings' lock.
+const BATCH: usize = 64;
+/// Weak counts that wait before a guard is asked to carry them.
+pub const FULL_GRAVES: usize = 64;
+/// Weak entries that a batch looks at on its way.
+const REVIEWED: usize = 16;
+
+/// What a sweep is after.
+#[derive(Clone, Copy, Debug)]
+pub enum Want {
+    /// Strips that free so many bytes, by what was learned of the entries' sizes.
+    Bytes(u64),
+    /// So many strips.
+    Entries(u64),
+    /// Strips until the region weighs no more than its `max_weight`; the floor does not hold.
+    Fit,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Swept {
+    pub swept: u64,
+    pub stripped: u64,
+    pub reaped: u64,
+    pub revived: u64,
+    pub freed: u64,
+    pub shared: u64,
+}
+
+impl Swept {
+    pub fn add(&mut self, other: Self) {
+        self.swept += other.swept;
+        self.stripped += other.stripped;
+        self.reaped += other.reaped;
+        self.revived += other.revived;
+        self.freed += other.freed;
+        self.shared += other.shared;
+    }
+}
+
+/// Entries that were stripped and the counts that were taken.
+type Batch<K, V> = Vec<Stripped<K, V>>;
+
+struct Stripped<K, V> {
+    entry: Arc<Entry<K, V>>,
+    value: Arc<V>,
+    weight: u64,
+}
+
+impl<K, V> Region<K, V>
+where
+    K: Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// Strips until the region fits its `max_weight`. Blocks while another thread sweeps.
+    pub fn fit(&self) {
+        let Some(most) = self.bounds.max_weight else { return };
+        while self.sums.weight.load(Relaxed) > most {
+            if self.sweep(lock(&self.rings), Want::Fit, &|| None).stripped == 0 {
+                return; // what is left is being put in by others, who will look after it
+            }
+        }
+    }
+
+    /// Takes in what came, and forgets what went, if that is much. Does nothing while another thread sweeps.
+    pub fn tidy(&self) {
+        if let Some(mut rings) = self.try_rings() {
+            self.take_in(&mut rings);
+        }
+    }
+
+    fn try_rings(&self) -> Option<MutexGuard<'_, Rings<K, V>>> {
+        match self.rings.try_lock() {
+            Ok(rings) => Some(rings),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// One batch: the steps of the module.
+    fn sweep(&self, mut rings: MutexGuard<'_, Rings<K, V>>, want: Want, net: &dyn Fn() -> Option<i64>) -> Swept {
+        self.take_in(&mut rings);
+        let before = rings.clock.swept();
+        let batch = self.strip_batch(&mut rings, want);
+        let swept = rings.clock.swept() - before;
+        let coldest = rings.clock.coldest().unwrap_or(u64::MAX);
+        self.sums.coldest.store(coldest, Relaxed);
+        drop(rings);
+        let mut done = self.release(batch, net);
+        done.swept = swept;
+        if !matches!(want, Want::Fit) {
+            done.add(self.review_some(REVIEWED));
+        }
+        if done.stripped + done.reaped > 0 {
+            count(&self.events.passes);
+        }
+        done
+    }
+
+    /// Step 1, first half.
+    fn take_in(&self, rings: &mut Rings<K, V>) {
+        self.incoming.drain(|entry| {
+            let now = self.ledger.now.fetch_add(1, Relaxed);
+            match entry.slot.state() {
+                State::Strong => rings.clock.admit(entry, now),
+                State::Weak => rings.weak.push_back(entry),
+                State::Closed => drop(entry),
+            }
+        });
+        if self.many_closed() {
+            self.sums.closed.store(0, Relaxed);
+            rings.clock.forget_gone();
+            rings.weak.retain(|entry| entry.slot.state() != State::Closed);
+        }
+    }
+
+    /// Closed entries are forgotten when they are a third of all.
+    pub(super) fn many_closed(&self) -> bool {
+        self.sums.closed.load(Relaxed) > 64 + self.sums.entries.load(Relaxed) / 2
+    }
+
+    /// Step 1, second half.
+    fn strip_batch(&self, rings: &mut Rings<K, V>, want: Want) -> Batch<K, V> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while self.wants(want, bytes, batch.len()) {
+            let now = self.ledger.now.load(Relaxed);
+            let Some(entry) = rings.clock.next(now) else { break };
+            match self.strip(entry) {
+                Ok(stripped) => {
+                    bytes += self.learned.bytes(stripped.weight);
+                    batch.push(stripped);
+                }
+                Err(busy) => {
+                    rings.clock.admit(busy, now);
+                    break;
+                }
+            }
+        }
+        batch
+    }
+
+    fn wants(&self, want: Want, bytes: u64, stripped: usize) -> bool {
+        let more = match want {
+            Want::Bytes(most) => bytes < most && stripped < self.learned.batch() && self.above_floor(),
+            Want::Entries(most) => (stripped as u64) < most && self.above_floor(),
+            Want::Fit => self.bounds.max_weight.is_some_and(|most| self.sums.weight.load(Relaxed) > most),
+        };
+        more && stripped < BATCH
+    }
+
+    fn above_floor(&self) -> bool {
+        let strong = self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak.load(Relaxed));
+        strong > self.bounds.floor
+    }
+
+    /// Gives the entry back if a writer is at it.
+    fn strip(&self, entry: Arc<Entry<K, V>>) -> Result<Stripped<K, V>, Arc<Entry<K, V>>> {
+        let Some(writing) = self.try_write(&entry) else { return Err(entry) };
+        let weight = entry.weight();
+        let Some(value) = entry.slot.strip() else {
+            drop(writing);
+            return Err(entry);
+        };
+        self.sums.weak.fetch_add(1, Relaxed);
+        self.discharge(weight);
+        drop(writing);
+        count(&self.events.stripped);
+        Ok(Stripped { entry, value, weight })
+    }
+
+    /// Steps 2 to 4.
+    fn release(&self, batch: Batch<K, V>, net: &dyn Fn() -> Option<i64>) -> Swept {
+        let mut done = Swept { stripped: batch.len() as u64, ..Swept::default() };
+        if batch.is_empty() {
+            return done;
+        }
+        let (mut entries, mut values) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for stripped in batch {
+            if Arc::strong_count(&stripped.value) > 1 {
+                done.shared += self.learned.bytes(stripped.weight);
+            }
+            entries.push((stripped.entry, stripped.weight));
+            values.push(stripped.value);
+        }
+        let freed = self.give_back(values, &entries, net);
+        self.bury_all(entries, freed, &mut done);
+        done
+    }
+
+    /// Step 2. The heap that the destructors freed, where that was measured.
+    fn give_back(&self, values: Vec<Arc<V>>, entries: &[(Arc<Entry<K, V>>, u64)], net: &dyn Fn() -> Option<i64>) -> Freed {
+        if pin::pinned() {
+            let bytes = self.learned.bytes(entries.iter().map(|(_, weight)| weight).sum());
+            let pending = self.ledger.pend(bytes);
+            pin::defer(move || {
+                for value in values {
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(mem::forget);
+                }
+                drop(pending);
+            });
+            return Freed::Later(bytes);
+        }
+        let before = net();
+        for value in values {
+            self.quietly(|| drop(value));
+        }
+        match (before, net()) {
+            (Some(before), Some(after)) => Freed::Measured((before - after).max(0) as u64),
+            _ => Freed::Unknown,
+        }
+    }
+
+    /// Steps 3 and 4.
+    fn bury_all(&self, entries: Vec<(Arc<Entry<K, V>>, u64)>, freed: Freed, done: &mut Swept) {
+        let guard = Guard::new();
+        let mut weight = 0;
+        for (entry, its) in entries {
+            if self.bury(&entry, &guard) {
+                done.reaped += 1;
+                weight += its;
+            } else if entry.slot.state() != State::Closed {
+                self.incoming.put(entry);
+            }
+        }
+        done.freed = match freed {
+            Freed::Later(bytes) => bytes,
+            Freed::Unknown => self.learned.bytes(weight),
+            Freed::Measured(heap) => {
+                let bytes = heap + done.reaped * inline_bytes::<V>();
+                self.learned.add(weight, bytes, done.reaped);
+                bytes
+            }
+        };
+    }
+
+    /// Looks at so many of the weak entries: strong again, dead by now, or still held.
+    fn review_some(&self, most: usize) -> Swept {
+        let Some(mut rings) = self.try_rings() else { return Swept::default() };
+        let most = most.min(rings.weak.len());
+        let weak: Vec<_> = rings.weak.drain(..most).collect();
+        drop(rings);
+        let mut done = Swept::default();
+        let kept: Vec<_> = weak.into_iter().filter(|entry| self.stays(entry, &mut done)).collect();
+        for entry in kept {
+            self.incoming.put(entry);
+        }
+        done
+    }
+
+    /// Whether a weak entry is still to be looked after.
+    fn stays(&self, entry: &Arc<Entry<K, V>>, done: &mut Swept) -> bool {
+        let guard = Guard::new();
+        if self.bury(entry, &guard) {
+            done.reaped += 1;
+            return false;
+        }
+        if entry.uses() > 0 {
+            // Used, but a get had no room or was in a writer's way: now, or never until it is used again.
+            entry.set_uses(0);
+            if let Some(found) = entry.slot.get(&guard).filter(|found| found.weak) {
+                self.revive(entry, &found.value);
+                self.quietly(|| drop(found)); // may be the last one by now
+            }
+        }
+        done.revived += u64::from(entry.slot.state() == State::Strong);
+        entry.slot.state() != State::Closed
+    }
+}
+
+enum Freed {
+    Measured(u64),
+    Later(u64),
+    Unknown,
+}
+
+impl<K, V> Sweep for Region<K, V>
+where
+    K: Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn sweep(&self, want: Want, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept> {
+        let rings = if wait { lock(&self.rings) } else { self.try_rings()? };
+        Some(self.sweep(rings, want, net))
+    }
+
+    fn review(&self) -> Swept {
+        self.tidy();
+        let weak = self.sums.weak.load(Relaxed) as usize;
+        let done = self.review_some(weak);
+        self.tidy();
+        done
+    }
+
+    fn flush(&self) {
+        let mut graves = Vec::new();
+        self.graves.drain(|grave| graves.push(grave));
+        open_graves(graves);
+        pin::flush();
+        settle_guards(&self.ledger.pending);
+    }
+
+    fn coldest(&self) -> u64 {
+        if self.incoming.is_empty() { self.sums.coldest.load(Relaxed) } else { self.sums.coldest.load(Relaxed).min(u64::MAX - 1) }
+    }
+
+    fn entries(&self) -> u64 {
+        self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak.load(Relaxed))
+    }
+}
+
+/// Gives weak counts back after the guards of now.
+pub fn open_graves<V: Send + Sync + 'static>(graves: Vec<Grave<V>>) {
+    if graves.is_empty() {
+        return;
+    }
+    let guard = Guard::new();
+    guard.defer_execute(move || drop(graves));
+    guard.accelerate();
+}
+
+/// Moves the guards' epoch on, so that what was deferred runs; gives up where a reader holds it back.
+fn settle_guards(pending: &AtomicU64) {
+    // What is deferred in one epoch runs three epochs later.
+    for round in 0..16 {
+        Guard::new().accelerate();
+        if round >= 3 {
+            if pending.load(Relaxed) == 0 {
+                return;
+            }
+            yield_now();
+        }
+    }
+}
+
+/// How many bytes a unit of weight stands for, learned from what passes freed.
+#[derive(Debug, Default)]
+pub struct Learned {
+    weight: AtomicU64,
+    bytes: AtomicU64,
+    entries: AtomicU64,
+}
+
+impl Learned {
+    /// Older lessons count half after so many entries.
+    const HORIZON: u64 = 1024;
+
+    /// What so much weight stands for; itself, as long as nothing was learned.
+    pub fn bytes(&self, weight: u64) -> u64 {
+        match (self.weight.load(Relaxed), self.bytes.load(Relaxed)) {
+            (0, _) => weight,
+            (learned, bytes) => (weight as f64 * (bytes as f64 / learned as f64)) as u64,
+        }
+    }
+
+    /// Strips that may be decided on at once: few while little was learned.
+    fn batch(&self) -> usize {
+        (self.entries.load(Relaxed) as usize + 1).min(BATCH)
+    }
+
+    fn add(&self, weight: u64, bytes: u64, entries: u64) {
+        self.weight.fetch_add(weight, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+        if self.entries.fetch_add(entries, Relaxed) > Self::HORIZON {
+            for sum in [&self.weight, &self.bytes, &self.entries] {
+                sum.store(sum.load(Relaxed) / 2, Relaxed);
+            }
+        }
+    }
+}
+
+impl<K, V> Handle for Arc<Entry<K, V>> {
+    fn uses(&self) -> u8 {
+        Entry::uses(self)
+    }
+
+    fn set_uses(&self, uses: u8) {
+        Entry::set_uses(self, uses);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.slot.state() != State::Strong
+    }
+}

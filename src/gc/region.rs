@@ -1,0 +1,461 @@
+//! A region: what one map holds, as its collector sees it. Index, rings and sums, and the changes that keep them in step.
+//!
+//! # Who owns an entry
+//!
+//! ```text
+//!  index ──► entry ◄── exactly one of: incoming bag, clock's ring, weak list, a batch under way
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. A linked entry is in exactly one sweeper's place (above) until the sweeper meets it closed and forgets it.
+//!    `link` puts it into the bag; only the sweeper moves it on.
+//! 2. Whoever changes a slot's state changes the sums: they follow the successful transitions one to one. So they are
+//!    exact when nothing runs.
+//! 3. Where a weigher was given, weight and slot change together under [`Entry::write`]; readers never wait for it.
+//! 4. Whoever closes a slot removes the entry from the index; whoever finds a closed one there may, too.
+//! 5. No user code runs under a lock of this file, but `Eq` under a bucket's.
+
+use super::{
+    Sweep,
+    bag::Bag,
+    clock::Clock,
+    ledger::{Ledger, Pending},
+    pass::{self, Learned},
+};
+use crate::{
+    entry::{Entry, Writing},
+    index::{Index, Keyed},
+    slot::{Displaced, Found, Retired, State},
+    stats::{Events, Reads, count},
+    sync::{
+        Arc, Guard, Mutex, pin, shared,
+        tally::{AtomicU64, Relaxed},
+    },
+};
+use equivalent::Equivalent;
+use std::{
+    collections::VecDeque,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// So many inserts of a thread are taken in at once, by that thread: no pass ever meets more.
+const MANY_CAME: usize = 64;
+
+/// What a map may keep, apart from pressure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// Entries that pressure never strips below.
+    pub floor: u64,
+    /// The most that the strong values may weigh together.
+    pub max_weight: Option<u64>,
+    /// A weigher was given: entries differ.
+    pub weighed: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Region<K, V> {
+    pub(super) index: Index<Entry<K, V>>,
+    pub(super) rings: Mutex<Rings<K, V>>,
+    pub(super) incoming: Bag<Arc<Entry<K, V>>>,
+    pub(super) graves: Bag<Grave<V>>,
+    pub(super) bounds: Bounds,
+    pub(super) learned: Learned,
+    pub(super) ledger: shared::Arc<Ledger>,
+    pub sums: Sums,
+    pub events: Events,
+    pub reads: Reads,
+}
+
+/// What only the sweeper touches.
+#[derive(Debug)]
+pub struct Rings<K, V> {
+    pub clock: Clock<Arc<Entry<K, V>>>,
+    /// Stripped entries whose value a caller holds.
+    pub weak: VecDeque<Arc<Entry<K, V>>>,
+}
+
+/// A weak count that waits for its guard, and the bytes that come back with it.
+#[derive(Debug)]
+pub struct Grave<V> {
+    _retired: Retired<V>,
+    _pending: Option<Pending>,
+}
+
+/// What a region adds up (invariant 2).
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// Linked entries that are not closed.
+    pub entries: AtomicU64,
+    /// Those of them that are weak.
+    pub weak: AtomicU64,
+    /// What the strong ones weigh.
+    pub weight: AtomicU64,
+    /// Closed entries that the sweeper has not met yet, about.
+    pub closed: AtomicU64,
+    /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
+    pub coldest: AtomicU64,
+}
+
+impl<K, V> Region<K, V>
+where
+    K: Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub fn new(bounds: Bounds, ledger: shared::Arc<Ledger>) -> Self {
+        Self {
+            index: Index::new(),
+            rings: Mutex::new(Rings { clock: Clock::new(), weak: VecDeque::new() }),
+            incoming: Bag::new(),
+            graves: Bag::new(),
+            bounds,
+            learned: Learned::default(),
+            ledger,
+            sums: Sums { coldest: AtomicU64::new(u64::MAX), ..Sums::default() },
+            events: Events::default(),
+            reads: Reads::default(),
+        }
+    }
+
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Looks at the entry of a key, if there is one. Takes no lock.
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Guard) -> R) -> Option<R>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let guard = Guard::new();
+        self.index.read(hash, key, &guard, |entry| look(entry, &guard))
+    }
+
+    /// The value of a key, touched, and strong again if it was stripped and there is room.
+    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Found<V>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let look = |entry: &Entry<K, V>, guard: &Guard| {
+            entry.touch();
+            let found = entry.slot.get(guard)?;
+            if found.weak {
+                self.revive(entry, &found.value);
+            }
+            Some(found)
+        };
+        self.read(hash, key, look).flatten()
+    }
+
+    /// Puts a value in, in the place of what the key had. Returns that, if it was still alive.
+    pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
+        let guard = Guard::new();
+        let (mut key, mut value) = (key, Some(value));
+        loop {
+            let replace = |entry: &Arc<Entry<K, V>>| self.replace(entry, &mut value, weight, &guard);
+            if let Some(Some(displaced)) = self.index.read(hash, &key, &guard, replace) {
+                count(&self.events.replaced);
+                return self.settle(displaced);
+            }
+            let entry = Arc::new(Entry::vacant(hash, key));
+            entry.set_weight(weight);
+            entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
+            match self.link(entry) {
+                Ok(()) => return None,
+                Err(entry) => (key, value) = self.take_apart(entry, &guard),
+            }
+        }
+    }
+
+    /// Links an entry whose slot is filled, unless its key is there: then gives it back.
+    pub fn link(&self, entry: Arc<Entry<K, V>>) -> Result<(), Arc<Entry<K, V>>> {
+        // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
+        let linking = Linking::begin(self, entry.weight());
+        self.index.insert(Arc::clone(&entry))?;
+        mem::forget(linking);
+        self.sums.coldest.fetch_min(self.ledger.now.load(Relaxed), Relaxed);
+        if self.incoming.put(entry).is_multiple_of(MANY_CAME) {
+            self.tidy();
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that.
+    pub fn link_unless_alive(&self, entry: &Arc<Entry<K, V>>) -> Option<Arc<V>> {
+        let guard = Guard::new();
+        loop {
+            let Some(there) = self.index.get(entry.hash(), entry.key(), &guard) else {
+                match self.link(Arc::clone(entry)) {
+                    Ok(()) => return None,
+                    Err(_) => continue,
+                }
+            };
+            if let Some(found) = there.slot.get(&guard) {
+                return Some(found.value);
+            }
+            self.bury(&there, &guard);
+        }
+    }
+
+    /// Takes the entry of a key out; the value, if it was still alive.
+    pub fn remove<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let guard = Guard::new();
+        let entry = self.index.get(hash, key, &guard)?;
+        self.remove_entry(&entry, &guard)
+    }
+
+    /// Takes this entry out, unless somebody did; the value, if it was still alive.
+    fn remove_entry(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
+        self.close(entry, || entry.slot.close(guard)).flatten()
+    }
+
+    /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
+    fn close(&self, entry: &Arc<Entry<K, V>>, close: impl FnOnce() -> Option<Displaced<V>>) -> Option<Option<Arc<V>>> {
+        let writing = self.write(entry);
+        let displaced = close()?;
+        match displaced.state {
+            State::Strong => self.discharge(entry.weight()),
+            _ => subtract(&self.sums.weak, 1),
+        }
+        subtract(&self.sums.entries, 1);
+        drop(writing);
+        self.sums.closed.fetch_add(1, Relaxed);
+        self.index.remove(entry);
+        count(&self.events.removed);
+        Some(self.settle(displaced))
+    }
+
+    /// Takes out the living entries that `keep` says no to.
+    pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
+        self.for_each(|entry, value, guard| {
+            if !keep(entry, &value) {
+                let removed = self.close(entry, || entry.slot.close_if(&value, guard));
+                self.quietly(|| drop((removed, value)));
+            }
+        });
+    }
+
+    /// Takes everything out, and frees what nobody holds.
+    pub fn clear(&self) {
+        let guard = Guard::new();
+        self.index.for_each(&guard, |entry| {
+            let removed = self.remove_entry(entry, &guard);
+            self.quietly(|| drop(removed));
+        });
+        drop(guard);
+        self.tidy();
+        Sweep::flush(self);
+    }
+
+    /// What so much weight stands for, in bytes.
+    pub fn bytes(&self, weight: u64) -> u64 {
+        self.learned.bytes(weight)
+    }
+
+    /// What an entry takes on average.
+    pub fn average_bytes(&self) -> u64 {
+        let strong = Sweep::entries(self).max(1);
+        self.learned.bytes(self.sums.weight.load(Relaxed) / strong)
+    }
+
+    pub fn tidy_if_worth_it(&self) {
+        if self.many_closed() {
+            self.tidy();
+        }
+    }
+
+    /// Visits the entries that hold a living value.
+    pub fn for_each(&self, mut visit: impl FnMut(&Arc<Entry<K, V>>, Arc<V>, &Guard)) {
+        let guard = Guard::new();
+        self.index.for_each(&guard, |entry| {
+            if let Some(found) = entry.slot.get(&guard) {
+                visit(entry, found.value, &guard);
+            }
+        });
+    }
+
+    /// Makes a stripped entry strong again, if there is room under `max_weight` and nobody else changes it.
+    pub fn revive(&self, entry: &Entry<K, V>, value: &Arc<V>) -> bool {
+        let Some(_writing) = self.try_write(entry) else { return false };
+        let weight = entry.weight();
+        if !self.charge_within(weight) {
+            return false;
+        }
+        let revived = entry.slot.revive(value);
+        if revived {
+            subtract(&self.sums.weak, 1);
+            count(&self.events.revivals);
+        } else {
+            self.discharge(weight);
+        }
+        revived
+    }
+
+    /// Closes an entry whose value is gone and takes it out of the index.
+    pub(super) fn bury(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> bool {
+        let retired = entry.slot.reap(guard);
+        let reaped = retired.is_some();
+        if let Some(retired) = retired {
+            subtract(&self.sums.entries, 1);
+            subtract(&self.sums.weak, 1);
+            count(&self.events.reaped);
+            self.retire(retired, self.ledger.pend(inline_bytes::<V>()).into());
+        }
+        if entry.slot.state() == State::Closed {
+            self.index.remove(entry);
+        }
+        reaped
+    }
+
+    /// `None`, with the value left where it was, if the slot is closed.
+    fn replace(
+        &self,
+        entry: &Arc<Entry<K, V>>,
+        value: &mut Option<Arc<V>>,
+        weight: u64,
+        guard: &Guard,
+    ) -> Option<Displaced<V>> {
+        let _writing = self.write(entry);
+        match entry.slot.replace(value.take()?, guard) {
+            Ok(displaced) => {
+                self.charge(weight);
+                match displaced.state {
+                    State::Strong => self.discharge(entry.weight()),
+                    _ => subtract(&self.sums.weak, 1),
+                }
+                entry.set_weight(weight);
+                entry.touch();
+                Some(displaced)
+            }
+            Err(back) => {
+                *value = Some(back);
+                self.index.remove(entry);
+                None
+            }
+        }
+    }
+
+    /// Gives back what the slot owned; the value, if it is alive.
+    fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
+        let Displaced { value, state, retired } = displaced;
+        self.retire(retired, None);
+        if state == State::Strong && pin::pinned() {
+            // A pinned read may have handed out a reference: one count waits for it.
+            let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>()));
+            pin::defer(move || {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(mem::forget);
+                drop(pending);
+            });
+        }
+        value
+    }
+
+    /// Key and value of an entry that could not be linked.
+    fn take_apart(&self, entry: Arc<Entry<K, V>>, guard: &Guard) -> (K, Option<Arc<V>>) {
+        let displaced = entry.slot.close(guard).expect("filled, and never shared");
+        self.retire(displaced.retired, None);
+        let entry = Arc::try_unwrap(entry).ok().expect("never shared");
+        (entry.into_key(), displaced.value)
+    }
+
+    pub(super) fn retire(&self, retired: Retired<V>, pending: Option<Pending>) {
+        if self.graves.put(Grave { _retired: retired, _pending: pending }) >= pass::FULL_GRAVES {
+            pass::open_graves(self.graves.take_own());
+        }
+    }
+
+    /// Charges, unless that would exceed `max_weight`.
+    fn charge_within(&self, weight: u64) -> bool {
+        let most = self.bounds.max_weight.unwrap_or(u64::MAX);
+        let room = |sum: u64| sum.checked_add(weight).filter(|&sum| sum <= most);
+        let charged = self.sums.weight.fetch_update(Relaxed, Relaxed, room).is_ok();
+        if charged {
+            self.ledger.weight.fetch_add(weight, Relaxed);
+        }
+        charged
+    }
+
+    fn write<'e>(&self, entry: &'e Entry<K, V>) -> Option<Writing<'e>> {
+        self.bounds.weighed.then(|| entry.write())
+    }
+
+    /// `None` if another thread is writing.
+    pub(super) fn try_write<'e>(&self, entry: &'e Entry<K, V>) -> Option<Option<Writing<'e>>> {
+        if self.bounds.weighed { entry.try_write().map(Some) } else { Some(None) }
+    }
+}
+
+impl<K, V> Drop for Region<K, V> {
+    fn drop(&mut self) {
+        // The sweeper's handles first, one by one: a destructor that panics must not keep another from running, and two
+        // that panic at once would abort. What the index drops then is caught there.
+        let rings = crate::sync::get_mut(&mut self.rings);
+        let (weak, ring) = (mem::take(&mut rings.weak), rings.clock.take());
+        for entry in weak.into_iter().chain(ring) {
+            self.quietly(|| drop(entry));
+        }
+        self.incoming.drain(|entry| self.quietly(|| drop(entry)));
+        // What this region still weighs leaves the ledger with it.
+        subtract(&self.ledger.weight, self.sums.weight.load(Relaxed));
+    }
+}
+
+impl<K, V> Region<K, V> {
+    fn charge(&self, weight: u64) {
+        self.sums.weight.fetch_add(weight, Relaxed);
+        self.ledger.weight.fetch_add(weight, Relaxed);
+    }
+
+    pub(super) fn discharge(&self, weight: u64) {
+        subtract(&self.sums.weight, weight);
+        subtract(&self.ledger.weight, weight);
+    }
+
+    /// Runs a destructor of the user's; its panic ends here and is counted.
+    pub(super) fn quietly(&self, f: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+            mem::forget(panic); // its own destructor may panic, too
+            count(&self.events.panicked);
+        }
+    }
+}
+
+/// The sums of an entry that is being linked; taken back if it does not come to that.
+struct Linking<'r, K, V> {
+    region: &'r Region<K, V>,
+    weight: u64,
+}
+
+impl<'r, K, V> Linking<'r, K, V> {
+    fn begin(region: &'r Region<K, V>, weight: u64) -> Self {
+        region.sums.entries.fetch_add(1, Relaxed);
+        region.charge(weight);
+        Self { region, weight }
+    }
+}
+
+impl<K, V> Drop for Linking<'_, K, V> {
+    fn drop(&mut self) {
+        subtract(&self.region.sums.entries, 1);
+        self.region.discharge(self.weight);
+    }
+}
+
+/// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.
+pub const fn inline_bytes<V>() -> u64 {
+    (2 * size_of::<usize>() + size_of::<V>()) as u64
+}
+
+/// What an entry weighs where no weigher was given: itself, its value, and its place in the index.
+pub const fn entry_bytes<K, V>() -> u64 {
+    const PLACES: usize = 2 * size_of::<usize>();
+    (2 * size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
+}
+
+pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
+    sum.fetch_sub(amount, Relaxed);
+}

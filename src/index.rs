@@ -1,0 +1,203 @@
+//! The index: the few operations that we use of [`scc::HashIndex`], and its only caller.
+//!
+//! It maps a hash and a key to an `Arc` of something that knows both ([`Keyed`]), and knows nothing else of it.
+//! The `Arc` alone is stored, as scc's key with `()` as its value: a reader may be shown a stale *copy* of what is stored
+//! while the table resizes, and a copied pointer is still the same thing. Hashes are computed once, by the caller:
+//! a resize runs no user code.
+//!
+//! Reads take no lock and write nothing shared. Insert and remove lock one bucket of 32; under that lock a user's `Eq`
+//! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
+//! stop at [`Node`]).
+
+use crate::sync::{Arc, Edge, Guard, HashIndex};
+use equivalent::Equivalent;
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash, Hasher},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// What can be indexed.
+pub trait Keyed {
+    type Key;
+    fn key(&self) -> &Self::Key;
+    /// The key's hash, the same at each call.
+    fn hash(&self) -> u64;
+}
+
+/// See the module.
+pub struct Index<T: Keyed> {
+    table: HashIndex<Node<T>, (), Given>,
+    published: Edge,
+}
+
+impl<T: Keyed<Key: Eq>> Index<T> {
+    pub fn new() -> Self {
+        Self { table: HashIndex::with_hasher(Given), published: Edge::new() }
+    }
+
+    /// Looks at what is there for the key. Takes no lock; `guard` spans the look.
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, _guard: &Guard, look: impl FnOnce(&Arc<T>) -> R) -> Option<R>
+    where
+        Q: Equivalent<T::Key> + ?Sized,
+    {
+        self.table.peek_with(&Sought { hash, key }, |node, ()| {
+            self.published.acquire();
+            look(node.get())
+        })
+    }
+
+    /// What is there for the key.
+    pub fn get<Q>(&self, hash: u64, key: &Q, guard: &Guard) -> Option<Arc<T>>
+    where
+        Q: Equivalent<T::Key> + ?Sized,
+    {
+        self.read(hash, key, guard, Arc::clone)
+    }
+
+    /// Adds it, unless the key is there: then gives it back.
+    pub fn insert(&self, new: Arc<T>) -> Result<(), Arc<T>> {
+        self.published.release();
+        self.table.insert_sync(Node::new(new), ()).map_err(|(node, ())| node.into_inner())
+    }
+
+    /// Removes this very thing, if it is there. Calls no `Eq`.
+    pub fn remove(&self, it: &Arc<T>) -> bool {
+        self.table.remove_sync(&Same(it))
+    }
+
+    /// Visits all that is there throughout; one that moves in a resize meanwhile may be visited twice. Takes no lock.
+    pub fn for_each(&self, guard: &Guard, mut visit: impl FnMut(&Arc<T>)) {
+        for (node, ()) in self.table.iter(guard) {
+            self.published.acquire();
+            visit(node.get());
+        }
+    }
+
+    /// Holds the write lock of the key's bucket while `f` runs.
+    #[cfg(all(test, not(weakmap_loom)))]
+    pub fn lock_bucket<R>(&self, it: &Arc<T>, f: impl FnOnce() -> R) -> R {
+        let locked = self.table.get_sync(&Same(it)).expect("it is there");
+        let result = f();
+        drop(locked);
+        result
+    }
+}
+
+impl<T: Keyed> fmt::Debug for Index<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").finish_non_exhaustive()
+    }
+}
+
+/// What scc stores. It may be dropped under a bucket's lock and inside any thread's read, so the panic of a key's
+/// destructor ends here (the panic hook has told it).
+pub struct Node<T>(Option<Arc<T>>);
+
+impl<T> Node<T> {
+    pub fn new(it: Arc<T>) -> Self {
+        Self(Some(it))
+    }
+
+    fn get(&self) -> &Arc<T> {
+        self.0.as_ref().expect("full until it is dropped or taken apart")
+    }
+
+    fn into_inner(mut self) -> Arc<T> {
+        self.0.take().expect("full until it is dropped or taken apart")
+    }
+}
+
+impl<T> Drop for Node<T> {
+    fn drop(&mut self) {
+        let it = self.0.take();
+        // The panic's own payload may panic when dropped: forget it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(it))).map_err(std::mem::forget);
+    }
+}
+
+impl<T: Keyed> Hash for Node<T> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.get().hash());
+    }
+}
+
+impl<T: Keyed<Key: Eq>> PartialEq for Node<T> {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (self.get(), other.get());
+        Arc::ptr_eq(one, other) || (one.hash() == other.hash() && one.key() == other.key())
+    }
+}
+
+impl<T: Keyed<Key: Eq>> Eq for Node<T> {}
+
+/// A key to look up, with its hash.
+pub struct Sought<'q, Q: ?Sized> {
+    pub hash: u64,
+    pub key: &'q Q,
+}
+
+impl<'q, Q> Sought<'q, Q> {
+    /// The key of a thing that may be in the table or not.
+    pub fn of(it: &'q impl Keyed<Key = Q>) -> Self {
+        Self { hash: it.hash(), key: it.key() }
+    }
+}
+
+impl<Q: ?Sized> Hash for Sought<'_, Q> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
+}
+
+impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized> Equivalent<Node<T>> for Sought<'_, Q> {
+    fn equivalent(&self, node: &Node<T>) -> bool {
+        let it = node.get();
+        it.hash() == self.hash && self.key.equivalent(it.key())
+    }
+}
+
+/// A thing to look up by identity.
+struct Same<'a, T>(&'a Arc<T>);
+
+impl<T: Keyed> Hash for Same<'_, T> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.0.hash());
+    }
+}
+
+impl<T: Keyed> Equivalent<Node<T>> for Same<'_, T> {
+    fn equivalent(&self, node: &Node<T>) -> bool {
+        Arc::ptr_eq(self.0, node.get())
+    }
+}
+
+/// Passes a hash through that was computed before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given;
+
+/// See [`Given`].
+#[derive(Debug, Default)]
+pub struct GivenHasher(u64);
+
+impl BuildHasher for Given {
+    type Hasher = GivenHasher;
+
+    fn build_hasher(&self) -> GivenHasher {
+        GivenHasher::default()
+    }
+}
+
+impl Hasher for GivenHasher {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are hashed");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod sync;
+
+mod slot;
+
+mod index;
+
+mod entry;
+
+mod stats;
+
+pub mod heap;
+
+mod gc;
+
+mod flight;
+
+mod builder;
+
+mod map;
+
+mod pinned;
+
+pub use builder::{Builder, ConfigError, Tuning};
+pub use equivalent::Equivalent;
+pub use gc::{Collector, Law};
+pub use map::{DefaultHasher, WeakMap};
+pub use pinned::Pinned;
+pub use stats::{CollectorStats, PassReport, Stats};
+
+/// What the models in `loom-tests` see beside the public face.
+#[cfg(weakmap_loom)]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::{gc::model::*, slot::*, sync::*};
+}

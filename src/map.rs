@@ -1,0 +1,571 @@
+//! The map: its public methods, each a few lines over the region, the flights and the collector.
+
+use crate::{
+    builder::Builder,
+    entry::Entry,
+    flight::{Flights, Seat},
+    gc::{Bounds, Collector, Region, entry_bytes},
+    index::Keyed,
+    pinned::Pinned,
+    stats::{PassReport, Stats, count},
+    sync::{Arc, Weak, shared, tally::Relaxed},
+};
+use equivalent::Equivalent;
+use std::{
+    convert::Infallible,
+    fmt,
+    hash::{BuildHasher, Hash},
+};
+
+/// The hasher of keys where none is given: foldhash, seeded per map. See [`Builder::hasher`] for keys that an attacker chooses.
+pub type DefaultHasher = foldhash::fast::RandomState;
+
+pub(crate) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
+
+/// A concurrent cache map that needs no capacity.
+///
+/// Values are `Arc`s. The map holds one strong reference to each until a pass strips it, coldest first, in proportion to measured
+/// heap pressure. A stripped value that a caller still holds is found again, the very same allocation, and a hit makes
+/// it strong again.
+///
+/// All methods take `&self`; share the map between threads by reference or in an `Arc`. Reads wait for nobody. Inserts
+/// and removals lock a bucket of 32 entries for a moment, and an insert may strip colder entries, where memory is
+/// short. The value's destructor runs in whatever thread drops the last `Arc`, under no lock of the map's.
+///
+/// ```
+/// use weakmap::WeakMap;
+///
+/// let map: WeakMap<String, Vec<u8>> = WeakMap::new();
+/// map.insert("page".into(), vec![1, 2, 3]);
+/// let page = map.get("page").unwrap(); // an Arc: yours, whatever the map does with its own
+/// assert_eq!(page.len(), 3);
+///
+/// fn shared<T: Send + Sync>(_: &T) {}
+/// shared(&map);
+/// ```
+pub struct WeakMap<K, V, S = DefaultHasher> {
+    region: shared::Arc<Region<K, V>>,
+    flights: Flights<K, V>,
+    weigher: Option<Weigher<K, V>>,
+    hasher: S,
+    name: Option<String>,
+    /// Last: leaves the collector after the region has gone.
+    membership: Membership,
+}
+
+struct Membership(Collector);
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.0.detach();
+    }
+}
+
+impl<K, V> WeakMap<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// An empty map on the global collector: pressure from the best signal there is, no capacity.
+    ///
+    /// # Panics
+    ///
+    /// Where `WEAKMAP_LIMIT` is set and is no size (see [`Collector::global`]).
+    pub fn new() -> Self {
+        Self::builder().build().expect("nothing was set")
+    }
+
+    /// Sets up a map: limit, weigher, hasher and so on.
+    pub fn builder() -> Builder<K, V> {
+        Builder::new()
+    }
+}
+
+impl<K, V, S> WeakMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    pub(crate) fn assemble(
+        name: Option<String>,
+        bounds: Bounds,
+        weigher: Option<Weigher<K, V>>,
+        hasher: S,
+        collector: Collector,
+    ) -> Self {
+        let region = shared::Arc::new(Region::new(bounds, collector.ledger().clone()));
+        let member: shared::Weak<Region<K, V>> = shared::Arc::downgrade(&region);
+        collector.attach(member);
+        Self { region, flights: Flights::new(), weigher, hasher, name, membership: Membership(collector) }
+    }
+
+    /// The value of a key, touched: used entries are stripped later. A stripped value that somebody still holds is strong again after
+    /// this.
+    ///
+    /// `None` where the key was never inserted, was removed, or its value was stripped and nobody holds it. Never
+    /// blocks: one look into the index, at most one store to mark the use, one reference count. Runs no destructor.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::<String, f64>::new();
+    /// map.insert("pi".to_string(), 3.14);
+    /// assert_eq!(map.get("pi").as_deref(), Some(&3.14)); // a &str finds the String
+    /// assert!(map.get("e").is_none());
+    /// ```
+    pub fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let found = self.region.get(self.hash(key), key);
+        self.region.reads.count(found.is_some());
+        found.map(|found| found.value)
+    }
+
+    /// As [`get`](Self::get), for a weak handle: it upgrades as long as the map or a caller holds the value. Touches, but does not
+    /// make a stripped value strong again.
+    ///
+    /// A `Weak` keeps the memory of the value itself (not what the value owns elsewhere) from being freed.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// let weak = map.get_weak("pi").unwrap();
+    /// assert_eq!(weak.upgrade().as_deref(), Some(&3.14));
+    /// map.remove("pi");
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    pub fn get_weak<Q>(&self, key: &Q) -> Option<Weak<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let look = |entry: &Entry<K, V>, guard: &_| {
+            entry.touch();
+            entry.slot.downgrade(guard)
+        };
+        let found = self.region.read(self.hash(key), key, look).flatten();
+        self.region.reads.count(found.is_some());
+        found
+    }
+
+    /// The value of a key, without touching it: leaves no mark, makes nothing strong, counts as neither hit nor miss. Never blocks.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// assert_eq!(map.peek("pi").as_deref(), Some(&3.14));
+    /// assert_eq!(map.stats().hits, 0);
+    /// ```
+    pub fn peek<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let look = |entry: &Entry<K, V>, guard: &_| entry.slot.get(guard);
+        self.region.read(self.hash(key), key, look).flatten().map(|found| found.value)
+    }
+
+    /// Whether [`peek`](Self::peek) would find a value. Never blocks.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// assert!(map.contains_key("pi") && !map.contains_key("e"));
+    /// ```
+    pub fn contains_key<Q>(&self, key: &Q) -> bool
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.region.read(self.hash(key), key, |entry, guard| entry.slot.is_alive(guard)) == Some(true)
+    }
+
+    /// A guard under which `get` gives `&V` and touches no reference count: for hot keys that many threads read. Memory that passes
+    /// strip meanwhile comes back when it is dropped. Never blocks; costs one exchange on a counter that few threads share.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// let pin = map.pin();
+    /// assert_eq!(pin.get("pi"), Some(&3.14));
+    /// ```
+    pub fn pin(&self) -> Pinned<'_, K, V, S> {
+        Pinned::new(self)
+    }
+
+    /// Puts a value in. Returns the value that the key had, if it was still there.
+    ///
+    /// A value that weighs more than the limit, or more than `max_weight`, is not kept (and the key is absent then); `stats`
+    /// counts it as `too_heavy`. Locks a bucket for a new key, none for a present one. Where memory is short it strips colder
+    /// entries first, so it may run their destructors; at the limit it may wait for another thread that does so.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// assert!(map.insert("pi", 3).is_none());
+    /// assert_eq!(map.insert("pi", 4).as_deref(), Some(&3));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the key's `Hash` or `Eq`, or the weigher, panics: then the map is as it was. Also where an `Arc` lies at an odd address,
+    /// which std's never does.
+    pub fn insert(&self, key: K, value: V) -> Option<Arc<V>> {
+        self.insert_arc(key, Arc::new(value))
+    }
+
+    /// As [`insert`](Self::insert), for a value that is shared already: the `Arc` that `get` hands back is this one.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// let pi = Arc::new(3.14);
+    /// map.insert_arc("pi", pi.clone());
+    /// assert!(Arc::ptr_eq(&pi, &map.get("pi").unwrap()));
+    /// ```
+    pub fn insert_arc(&self, key: K, value: Arc<V>) -> Option<Arc<V>> {
+        let hash = self.hash(&key);
+        let weight = self.weigh(&key, &value);
+        self.flights.cancel(hash, &key);
+        if self.is_too_heavy(weight) {
+            count(&self.region.events.too_heavy);
+            return self.region.remove(hash, &key);
+        }
+        let replaced = self.region.insert(hash, key, value, weight);
+        self.inserted(weight);
+        replaced
+    }
+
+    /// Takes a key out. Returns its value, if it was still there. Locks a bucket for a moment.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// assert_eq!(map.remove("pi").as_deref(), Some(&3.14));
+    /// assert!(map.remove("pi").is_none());
+    /// ```
+    pub fn remove<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.hash(key);
+        // Cancelled first: a load that lands before that is removed here, one that lands later does not land.
+        self.flights.cancel(hash, key);
+        let removed = self.region.remove(hash, key);
+        self.removed();
+        removed
+    }
+
+    /// The value of a key; where there is none, `load` makes it. One loader runs per key at a time: other callers wait for its value.
+    ///
+    /// If the key is inserted or removed while the loader runs, that wins: the loaded value goes to those who wait, not into the
+    /// map. A value that is too heavy to keep (see [`insert`](Self::insert)) is handed back all the same. The map makes room before
+    /// the loader runs, as much as its entries take on average.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// let length = map.get_or_insert_with("weak", || "weak".len());
+    /// assert_eq!(*length, 4);
+    /// assert_eq!(*map.get_or_insert_with("weak", || unreachable!()), 4);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the loader does: then the next caller's loader runs.
+    ///
+    /// # Deadlocks
+    ///
+    /// Where a loader asks for the key that it loads, directly or through another thread.
+    pub fn get_or_insert_with(&self, key: K, load: impl FnOnce() -> V) -> Arc<V> {
+        match self.get_or_try_insert_with(key, || Ok::<V, Infallible>(load())) {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`get_or_insert_with`](Self::get_or_insert_with), for a loader that can fail.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// let failed = map.get_or_try_insert_with("n", || "x".parse::<u32>());
+    /// assert!(failed.is_err() && map.is_empty());
+    /// assert_eq!(*map.get_or_try_insert_with("n", || "7".parse::<u32>())?, 7);
+    /// # Ok::<_, std::num::ParseIntError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The loader's own. Each caller gets the error of its own loader: where one fails, the next one's runs.
+    pub fn get_or_try_insert_with<E>(&self, key: K, load: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+        let hash = self.hash(&key);
+        let found = self.region.get(hash, &key);
+        self.region.reads.count(found.is_some());
+        if let Some(found) = found {
+            return Ok(found.value);
+        }
+        let entry = Arc::new(Entry::vacant(hash, key));
+        let seat = self.flights.join(&entry);
+        seat.value(|| self.load(hash, &entry, &seat, load))
+    }
+
+    /// Entries: those with a value, and stripped ones that no pass has reaped yet. Exact when nothing runs. Constant time.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map: WeakMap<_, _> = [("pi", 3.14), ("e", 2.71)].into_iter().collect();
+    /// assert_eq!(map.len(), 2);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.region.sums.entries.load(Relaxed) as usize
+    }
+
+    /// Whether there are no entries, as [`len`](Self::len) counts them.
+    ///
+    /// ```
+    /// assert!(weakmap::WeakMap::<u32, u32>::new().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the strong values weigh together, in the weigher's unit (without a weigher: bytes, of entries and values themselves).
+    /// Exact when nothing runs. Constant time.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::builder().weigher(|_: &u32, page: &Vec<u8>| page.len() as u64).build()?;
+    /// map.insert(1, vec![0; 100]);
+    /// assert_eq!(map.weight(), 100);
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn weight(&self) -> u64 {
+        self.region.sums.weight.load(Relaxed)
+    }
+
+    /// Removes all entries. What is inserted meanwhile may stay or go. Frees the memory of what nobody holds before it returns.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map: WeakMap<_, _> = WeakMap::from_iter([(1, 1), (2, 4)]);
+    /// map.clear();
+    /// assert!(map.is_empty());
+    /// ```
+    pub fn clear(&self) {
+        self.flights.cancel_all();
+        self.region.clear();
+    }
+
+    /// Removes the entries for which `keep` says no. Runs it under no lock, so it may use the map; an entry whose value is replaced
+    /// meanwhile stays. Each entry that is there throughout is visited, some twice if the index grows meanwhile.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map: WeakMap<_, _> = WeakMap::from_iter((0..10).map(|n| (n, n * n)));
+    /// map.retain(|_, square| **square >= 25);
+    /// assert_eq!(map.len(), 5);
+    /// ```
+    pub fn retain(&self, mut keep: impl FnMut(&K, &Arc<V>) -> bool) {
+        self.region.retain(|entry, value| keep(entry.key(), value));
+        self.removed();
+    }
+
+    /// Visits the entries that have a value, in no order, without touching them. As for [`retain`](Self::retain), no lock is held.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map: WeakMap<_, _> = WeakMap::from_iter([(1, 10), (2, 20)]);
+    /// let mut sum = 0;
+    /// map.for_each(|_, value| sum += **value);
+    /// assert_eq!(sum, 30);
+    /// ```
+    pub fn for_each(&self, mut visit: impl FnMut(&K, &Arc<V>)) {
+        self.region.for_each(|entry, value, _| visit(entry.key(), &value));
+    }
+
+    /// A pass now, over all maps of this map's collector. See [`Collector::collect`].
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::<u32, u32>::new();
+    /// let report = map.collect();
+    /// assert_eq!(report.stripped, 0); // an idle process loses nothing
+    /// ```
+    pub fn collect(&self) -> PassReport {
+        self.collector().collect()
+    }
+
+    /// What happened so far.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// map.get("pi");
+    /// map.get("e");
+    /// let stats = map.stats();
+    /// assert_eq!((stats.hits, stats.misses, stats.inserts), (1, 1, 1));
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let (hits, misses) = self.region.reads.sum();
+        let (events, sums) = (&self.region.events, &self.region.sums);
+        Stats {
+            hits,
+            misses,
+            revivals: events.revivals.load(Relaxed),
+            inserts: events.inserts.load(Relaxed),
+            replaced: events.replaced.load(Relaxed),
+            removed: events.removed.load(Relaxed),
+            too_heavy: events.too_heavy.load(Relaxed),
+            loads: events.loads.load(Relaxed),
+            stripped: events.stripped.load(Relaxed),
+            reaped: events.reaped.load(Relaxed),
+            panicked: events.panicked.load(Relaxed),
+            passes: events.passes.load(Relaxed),
+            entries: sums.entries.load(Relaxed),
+            weak: sums.weak.load(Relaxed),
+            weight: sums.weight.load(Relaxed),
+            pending: self.collector().ledger().pending.load(Relaxed),
+        }
+    }
+
+    /// The collector that this map belongs to.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::<u32, u32>::builder().limit(64 << 20).build()?;
+    /// map.collector().tune(|tuning| tuning.limit(32 << 20))?;
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn collector(&self) -> &Collector {
+        &self.membership.0
+    }
+
+    /// The name that was given to the builder.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The hasher of keys.
+    pub fn hasher(&self) -> &S {
+        &self.hasher
+    }
+
+    pub(crate) fn region(&self) -> &Region<K, V> {
+        &self.region
+    }
+
+    /// The index takes a bucket's number from the highest bits and a tag from the lowest: spread what a weak hasher leaves in
+    /// some of them.
+    pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        let hash = self.hasher.hash_one(key);
+        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn weigh(&self, key: &K, value: &V) -> u64 {
+        self.weigher.as_ref().map_or(entry_bytes::<K, V>(), |weigh| weigh(key, value))
+    }
+
+    fn is_too_heavy(&self, weight: u64) -> bool {
+        weight > self.region.bounds().max_weight.unwrap_or(u64::MAX).min(self.collector().limit())
+    }
+
+    /// What follows an insert: room for what was put in.
+    fn inserted(&self, weight: u64) {
+        count(&self.region.events.inserts);
+        self.region.fit();
+        self.collector().assist(self.region.bytes(weight));
+    }
+
+    fn removed(&self) {
+        self.region.tidy_if_worth_it();
+    }
+
+    /// What the flight's value is made by: see `flight`.
+    fn load<E>(
+        &self,
+        hash: u64,
+        entry: &Arc<Entry<K, V>>,
+        seat: &Seat<'_, K, V>,
+        load: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Arc<V>, E> {
+        // Somebody may have landed between our miss and our seat.
+        if let Some(found) = self.region.get(hash, entry.key()) {
+            return Ok(found.value);
+        }
+        count(&self.region.events.loads);
+        let average = self.region.average_bytes();
+        let reserved = self.collector().reserve(average);
+        self.collector().assist(average);
+        let value = Arc::new(load()?);
+        drop(reserved);
+        let weight = self.weigh(entry.key(), &value);
+        if self.is_too_heavy(weight) {
+            count(&self.region.events.too_heavy);
+            seat.land(|| ());
+            return Ok(value);
+        }
+        entry.set_weight(weight);
+        entry.slot.fill(Arc::clone(&value));
+        let there = seat.land(|| self.region.link_unless_alive(entry)).flatten();
+        self.inserted(weight.saturating_sub(average));
+        Ok(there.unwrap_or(value))
+    }
+}
+
+impl<K, V, S> Default for WeakMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher + Default,
+{
+    fn default() -> Self {
+        WeakMap::builder().hasher(S::default()).build().expect("nothing was set")
+    }
+}
+
+impl<K, V, S> FromIterator<(K, V)> for WeakMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher + Default,
+{
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut map = Self::default();
+        map.extend(entries);
+        map
+    }
+}
+
+impl<K, V, S> Extend<(K, V)> for WeakMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        for (key, value) in entries {
+            self.insert(key, value);
+        }
+    }
+}
+
+impl<K, V, S> fmt::Debug for WeakMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + fmt::Debug + 'static,
+    V: Send + Sync + fmt::Debug + 'static,
+    S: BuildHasher,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        self.for_each(|key, value| {
+            map.entry(key, value);
+        });
+        map.finish()
+    }
+}

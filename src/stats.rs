@@ -1,0 +1,150 @@
+//! Counters, and what they said at one moment.
+
+use crate::sync::{
+    CachePadded, stripe,
+    tally::{AtomicU64, Relaxed},
+};
+use std::time::Duration;
+
+/// What happened to a map so far, and what it holds. See [`WeakMap::stats`](crate::WeakMap::stats).
+///
+/// Each number is exact when nothing runs; while other threads work, the numbers are of slightly different moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Reads by `get`, `get_or_insert_with` and pinned `get` that found a value.
+    pub hits: u64,
+    /// The same that found none.
+    pub misses: u64,
+    /// Hits on a stripped value that a caller still held: it became strong again.
+    pub revivals: u64,
+    /// Values that were put in, replacements included.
+    pub inserts: u64,
+    /// Inserts that found the key present.
+    pub replaced: u64,
+    /// Entries removed by `remove`, `retain` and `clear`.
+    pub removed: u64,
+    /// Values not kept because they weigh more than the limit or `max_weight`.
+    pub too_heavy: u64,
+    /// Loaders that were run by `get_or_insert_with` and `get_or_try_insert_with`.
+    pub loads: u64,
+    /// Strong references that were stripped.
+    pub stripped: u64,
+    /// Entries that were reaped: nobody held the value any more.
+    pub reaped: u64,
+    /// Destructors of values that panicked while the map gave the value back.
+    pub panicked: u64,
+    /// Passes and assists that stripped or reaped something of this map.
+    pub passes: u64,
+    /// Entries now, stripped ones included that were not reaped yet.
+    pub entries: u64,
+    /// Of these, the stripped ones.
+    pub weak: u64,
+    /// What the strong values weigh together now, in the weigher's unit (without a weigher: bytes).
+    pub weight: u64,
+    /// Bytes stripped and not freed yet, of all maps of the collector (G): pinned reads, or readers caught in the middle, hold them back.
+    pub pending: u64,
+}
+
+/// What one pass did. See [`WeakMap::collect`](crate::WeakMap::collect).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PassReport {
+    /// Entries that the hand looked at.
+    pub swept: u64,
+    /// Strong references that were stripped.
+    pub stripped: u64,
+    /// Entries that left the index because nobody held their value any more.
+    pub reaped: u64,
+    /// Stripped entries that the pass found strong again.
+    pub revived: u64,
+    /// Bytes that were freed, or will be when the last pinned read of now ends.
+    pub freed: u64,
+    /// Bytes of stripped values that callers still hold: nothing was freed.
+    pub shared: u64,
+    /// Heap use over the limit, before.
+    pub pressure_before: f64,
+    /// Heap use over the limit, after.
+    pub pressure_after: f64,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a collector is doing. See [`Collector::stats`](crate::Collector::stats).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CollectorStats {
+    /// Bytes in use, as the heap source tells.
+    pub live: u64,
+    /// By how much `live` may be wrong.
+    pub error: u64,
+    /// The most bytes that may be in use.
+    pub limit: u64,
+    /// Where the heap is held: at this size each inserted byte is paid with a stripped one.
+    pub goal: u64,
+    /// The heap size at which the next strips are due.
+    pub next_pass: u64,
+    /// `live` over `limit`.
+    pub pressure: f64,
+    /// Bytes stripped and not freed yet (G).
+    pub pending: u64,
+    /// Bytes of values that loaders are making now.
+    pub reserved: u64,
+    /// What all maps weigh.
+    pub weight: u64,
+    /// Maps attached.
+    pub maps: u64,
+    /// Passes: those asked for and, under the laws that have cycles, those that came due.
+    pub passes: u64,
+    /// Payments of debt by inserting threads.
+    pub assists: u64,
+    /// Inserts that found the heap at the limit and nothing to strip.
+    pub overruns: u64,
+}
+
+const STRIPES: usize = 4;
+
+/// Counters of a map's readers: each thread counts in its own stripe.
+#[derive(Debug, Default)]
+pub struct Reads([CachePadded<Stripe>; STRIPES]);
+
+#[derive(Debug, Default)]
+struct Stripe {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Reads {
+    pub fn count(&self, hit: bool) {
+        let stripe = &self.0[stripe(STRIPES)];
+        if hit { &stripe.hits } else { &stripe.misses }.fetch_add(1, Relaxed);
+    }
+
+    /// Hits and misses.
+    pub fn sum(&self) -> (u64, u64) {
+        let add = |(hits, misses), stripe: &CachePadded<Stripe>| {
+            (hits + stripe.hits.load(Relaxed), misses + stripe.misses.load(Relaxed))
+        };
+        self.0.iter().fold((0, 0), add)
+    }
+}
+
+/// Counters of everything that happens less often than reads.
+#[derive(Debug, Default)]
+pub struct Events {
+    pub revivals: AtomicU64,
+    pub inserts: AtomicU64,
+    pub replaced: AtomicU64,
+    pub removed: AtomicU64,
+    pub too_heavy: AtomicU64,
+    pub loads: AtomicU64,
+    pub stripped: AtomicU64,
+    pub reaped: AtomicU64,
+    pub panicked: AtomicU64,
+    pub passes: AtomicU64,
+}
+
+/// One more.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}

@@ -1,0 +1,60 @@
+//! Everything that touches another thread, so that loom can stand in for it.
+//!
+//! The rest of the crate names neither `std::sync` nor the foreign crates below; `cargo loom-lint` holds that.
+//! Counters that only tell (never decide) come from [`tally`], which loom does not see: fewer branches to explore.
+
+pub mod pin;
+
+#[cfg(not(weakmap_loom))]
+mod native;
+#[cfg(not(weakmap_loom))]
+pub use self::native::*;
+
+#[cfg(weakmap_loom)]
+mod loom;
+#[cfg(weakmap_loom)]
+pub use self::loom::*;
+
+pub use arc_swap::ArcSwap;
+pub use crossbeam_utils::CachePadded;
+pub use once_cell::sync::Lazy;
+pub use scc::{HashIndex, HashMap};
+
+/// What is shared but never part of a protocol: registries, sources, handles behind `dyn`.
+pub mod shared {
+    pub use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+}
+
+/// Atomics that only count for reports.
+pub mod tally {
+    pub use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+}
+
+/// Locks, whatever a panic left: every lock here guards state that is whole between two statements.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// What a lock guards, for its only owner.
+pub fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The same for a lock that is no part of a protocol.
+pub fn lock_shared<T>(mutex: &shared::Mutex<T>) -> shared::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(shared::PoisonError::into_inner)
+}
+
+/// A number below `stripes` that stays the same for the calling thread.
+pub fn stripe(stripes: usize) -> usize {
+    use std::{cell::Cell, sync::atomic};
+    static THREADS: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+    thread_local!(static THREAD: Cell<usize> = const { Cell::new(usize::MAX) });
+    let thread = THREAD.with(|thread| {
+        if thread.get() == usize::MAX {
+            thread.set(THREADS.fetch_add(1, atomic::Ordering::Relaxed));
+        }
+        thread.get()
+    });
+    thread % stripes
+}

@@ -1,0 +1,35 @@
+//! What the crate runs on: std, scc's guard, crossbeam's epoch.
+
+pub use crossbeam_epoch as epoch;
+pub use once_cell::sync::OnceCell;
+pub use scc::Guard;
+pub use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, TryLockError, Weak,
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread::yield_now,
+};
+
+/// The happens-before edge from an insert to a read that finds the entry. scc's own atomics make it; this is
+/// for loom, which does not see them.
+#[derive(Debug)]
+pub struct Edge;
+
+impl Edge {
+    pub fn new() -> Self {
+        Self
+    }
+
+    pub fn release(&self) {}
+    pub fn acquire(&self) {}
+}
+
+/// The counters of live pins (see `pin`).
+pub fn pins() -> &'static [CachePadded<AtomicUsize>; super::pin::STRIPES] {
+    static PINS: [CachePadded<AtomicUsize>; super::pin::STRIPES] =
+        [const { CachePadded::new(AtomicUsize::new(0)) }; super::pin::STRIPES];
+    &PINS
+}
+
+use super::CachePadded;

@@ -1,0 +1,87 @@
+//! Pins: while one lives, strong counts that leave a slot wait instead of being given back.
+//!
+//! A pinned read hands out `&V` without touching the value's count. What keeps the value alive is that the slot owned
+//! a strong count when it was read, and that nobody gives such a count back before the pin goes.
+//!
+//! # Protocol
+//!
+//! ```text
+//! reader                              whoever takes a count out of a slot
+//! 1. pins += 1                        1. slot := something else
+//! 2. full fence                       2. full fence
+//! 3. enter crossbeam's epoch          3. any pins?  no:  drop the value now
+//! 4. read the slot, use the &V                      yes: defer it through the epoch
+//! 5. leave the epoch; pins -= 1
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. Of the two fences one comes first. If the reader's: step 3 on the right sees its pin, unless the pin has gone
+//!    already. If the other: the reader's step 4 sees the slot without the count.
+//! 2. A count deferred through the epoch is given back after every pin that was in the epoch then; a pin that enters
+//!    later reads the slot after it was changed (crossbeam's own argument, with the fences above).
+//!
+//! # Orderings
+//!
+//! `pins -= 1` is a Release, the look at `pins` an Acquire: reads through a pin that has gone happen before the drop.
+//! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
+
+use super::{Ordering::*, epoch, fence, pins, stripe, tally};
+
+pub const STRIPES: usize = 8;
+
+/// Closures that wait in the epoch; only tells whether a flush is worth it.
+static WAITING: tally::AtomicUsize = tally::AtomicUsize::new(0);
+
+/// A pin: see the module.
+#[derive(Debug)]
+pub struct Pin {
+    guard: Option<epoch::Guard>,
+    stripe: usize,
+}
+
+impl Pin {
+    pub fn new() -> Self {
+        let stripe = stripe(STRIPES);
+        // Relaxed: the fence orders it before the reads of slots; partner: the fence in `pinned`.
+        pins()[stripe].fetch_add(1, Relaxed);
+        fence(SeqCst);
+        Self { guard: Some(epoch::pin()), stripe }
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.guard = None;
+        // Release: pairs with the Acquire in `pinned`; what was read through this pin is done.
+        pins()[self.stripe].fetch_sub(1, Release);
+        if WAITING.load(tally::Relaxed) > 0 {
+            flush();
+        }
+    }
+}
+
+/// Whether a pin may have seen what just left a slot. Call it after the slot was changed.
+pub fn pinned() -> bool {
+    // Partner: the fence in `Pin::new` (invariant 1).
+    fence(SeqCst);
+    // Acquire: pairs with the Release of a pin that went.
+    pins().iter().any(|pins| pins.load(Acquire) != 0)
+}
+
+/// Runs `f` once every pin of now has gone. It must not panic.
+pub fn defer(f: impl FnOnce() + Send + 'static) {
+    WAITING.fetch_add(1, tally::Relaxed);
+    epoch::pin().defer(move || {
+        WAITING.fetch_sub(1, tally::Relaxed);
+        f();
+    });
+}
+
+/// Runs what can run of the deferred; what no pin holds back is done when this returns.
+pub fn flush() {
+    // A bag sealed in epoch e runs in e + 2: one flush seals and advances, the next two advance and run.
+    for _ in 0..3 {
+        epoch::pin().flush();
+    }
+}
