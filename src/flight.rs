@@ -22,7 +22,8 @@ use crate::{
     index::{Given, Node, Sought},
     sync::{
         Arc, AtomicUsize, HashMap, OnceCell,
-        Ordering::{Acquire, Relaxed, Release},
+        Ordering::{Relaxed, SeqCst},
+        fence,
     },
 };
 use equivalent::Equivalent;
@@ -57,9 +58,9 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// Joins the flight of the entry's key.
     pub fn join<'f>(&'f self, entry: &'f Arc<Entry<K, V>>) -> Seat<'f, K, V> {
-        // Release: pairs with the Acquire in `any`. A canceller that misses this one started before the load: what it
-        // knows, the loader will see, too.
-        self.callers.fetch_add(1, Release);
+        // Relaxed: the fence orders it before the load; partner: the fence in `any`.
+        self.callers.fetch_add(1, Relaxed);
+        fence(SeqCst);
         let place = self.table.entry_sync(Node::new(Arc::clone(entry)));
         let place = place.or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
         // Relaxed: under the table's lock.
@@ -84,8 +85,10 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// Whether there may be a flight.
     pub fn any(&self) -> bool {
-        // Acquire: pairs with the Release in `join`.
-        self.callers.load(Acquire) > 0
+        // Partner: the fence in `join`. Either we see the caller, or its loader sees all that we did before (a source that we
+        // changed, say): then what it loads is not older than what we know.
+        fence(SeqCst);
+        self.callers.load(Relaxed) > 0
     }
 }
 
@@ -118,7 +121,8 @@ impl<K: Eq, V> Drop for Seat<'_, K, V> {
             Arc::ptr_eq(flight, &self.flight) && flight.callers.fetch_sub(1, Relaxed) == 1
         };
         self.flights.table.remove_if_sync(&self.sought(), last);
-        self.flights.callers.fetch_sub(1, Release);
+        // Relaxed: to have left too late costs a canceller a look into the table.
+        self.flights.callers.fetch_sub(1, Relaxed);
     }
 }
 

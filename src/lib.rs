@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(weakmap_loom, allow(missing_docs, missing_debug_implementations))]
 
 mod sync;
 
@@ -33,5 +34,5 @@ pub use stats::{CollectorStats, PassReport, Stats};
 #[cfg(weakmap_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::{gc::model::*, slot::*, sync::*};
+    pub use crate::{gc::model::*, slot::*, sync::*, sync::model::*};
 }

@@ -38,7 +38,7 @@
 //! Every change of the word is AcqRel, every load Acquire: who sees p sees the value behind it, and who takes a
 //! count out sees what was done under it. The counts themselves follow `Arc`'s own orderings.
 
-use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, pin::Pin};
+use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin};
 use std::{mem, ptr};
 
 const STRONG: usize = 1;
@@ -201,8 +201,12 @@ impl<V> Slot<V> {
         None
     }
 
-    /// The word, if it is not `word` any more.
+    /// The word, if it is not `word` any more. For who found the count of `word` at zero.
     fn changed_since(&self, word: *mut V) -> Option<*mut V> {
+        // Acquire: pairs with the Release of the drop that took the count to zero (all drops before it are in its release
+        // sequence). Who gave the slot's own count back had changed the word: without the fence we might read it
+        // unchanged, and miss the value that replaced this one.
+        fence(Acquire);
         let now = self.0.load(Acquire);
         debug_assert!(now != word || state_of(word) == State::Weak, "invariant 4");
         (now != word).then_some(now)

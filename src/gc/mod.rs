@@ -21,6 +21,30 @@ mod region;
 pub use pacer::Law;
 pub(crate) use region::{Bounds, Region, entry_bytes, inline_bytes};
 
+/// What the models see.
+#[cfg(weakmap_loom)]
+pub mod model {
+    pub use super::{
+        ledger::Ledger,
+        pass::{Swept, Want},
+        region::{Bounds, Region},
+    };
+
+    impl<K: Eq + Send + Sync + 'static, V: Send + Sync + 'static> Region<K, V> {
+        /// One batch, waiting for other sweepers.
+        pub fn pass(&self, want: Want) -> Swept {
+            super::Sweep::sweep(self, want, true, &|| None).expect("it waits")
+        }
+
+        /// A look at every weak entry, and the frees.
+        pub fn settle_all(&self) -> Swept {
+            let done = super::Sweep::review(self);
+            super::Sweep::flush(self);
+            done
+        }
+    }
+}
+
 use crate::{
     builder::{ConfigError, Tuning},
     heap::Source,

@@ -1,5 +1,6 @@
 //! What the crate runs on: std, scc's guard, crossbeam's epoch.
 
+use super::{CachePadded, tally};
 pub use crossbeam_epoch as epoch;
 pub use once_cell::sync::OnceCell;
 pub use scc::Guard;
@@ -32,4 +33,8 @@ pub fn pins() -> &'static [CachePadded<AtomicUsize>; super::pin::STRIPES] {
     &PINS
 }
 
-use super::CachePadded;
+/// Closures that wait in the epoch for pins; only tells whether a flush is worth it.
+pub fn waiting() -> &'static tally::AtomicUsize {
+    static WAITING: tally::AtomicUsize = tally::AtomicUsize::new(0);
+    &WAITING
+}

@@ -26,12 +26,9 @@
 //! `pins -= 1` is a Release, the look at `pins` an Acquire: reads through a pin that has gone happen before the drop.
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
-use super::{Ordering::*, epoch, fence, pins, stripe, tally};
+use super::{Ordering::*, epoch, fence, pins, stripe, tally, waiting};
 
 pub const STRIPES: usize = 8;
-
-/// Closures that wait in the epoch; only tells whether a flush is worth it.
-static WAITING: tally::AtomicUsize = tally::AtomicUsize::new(0);
 
 /// A pin: see the module.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ impl Drop for Pin {
         self.guard = None;
         // Release: pairs with the Acquire in `pinned`; what was read through this pin is done.
         pins()[self.stripe].fetch_sub(1, Release);
-        if WAITING.load(tally::Relaxed) > 0 {
+        if waiting().load(tally::Relaxed) > 0 {
             flush();
         }
     }
@@ -69,13 +66,15 @@ pub fn pinned() -> bool {
     pins().iter().any(|pins| pins.load(Acquire) != 0)
 }
 
-/// Runs `f` once every pin of now has gone. It must not panic.
+/// Runs `f` once every pin of now has gone: at once, if they went meanwhile. It must not panic.
 pub fn defer(f: impl FnOnce() + Send + 'static) {
-    WAITING.fetch_add(1, tally::Relaxed);
+    waiting().fetch_add(1, tally::Relaxed);
     epoch::pin().defer(move || {
-        WAITING.fetch_sub(1, tally::Relaxed);
+        waiting().fetch_sub(1, tally::Relaxed);
         f();
     });
+    // The last pin may have gone between the look at the counters and the line above: nobody else would flush.
+    flush();
 }
 
 /// Runs what can run of the deferred; what no pin holds back is done when this returns.

@@ -1,0 +1,136 @@
+//! Stand-in for `scc::Guard`: a deferred closure runs at once when the last guard goes that was
+//! alive as it was deferred, on the thread that drops that guard.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    marker::PhantomData,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use loom::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Release},
+    fence,
+};
+
+use super::model::in_drop;
+
+/// A set of guards and what waits for them; `epoch` has another.
+///
+/// 1. A deferred closure waits for the guards with an earlier ticket.
+/// 2. A guard with a later ticket happens after the `defer`: it cannot find what was unlinked
+///    before.
+/// 3. A closure happens after the drop of every guard that it waited for, hence after its own
+///    `defer` too.
+///
+/// There is no other edge, although the real ones have SeqCst fences there: nobody should lean on
+/// those.
+pub(super) struct Domain {
+    tickets: AtomicUsize,
+    drops: AtomicUsize,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    alive: BTreeSet<usize>,
+    deferred: Vec<(usize, Box<dyn FnOnce()>)>,
+}
+
+impl Domain {
+    pub(super) fn new() -> Self {
+        let [tickets, drops] = [(); 2].map(|()| AtomicUsize::new(0));
+        Domain {
+            tickets,
+            drops,
+            book: Mutex::default(),
+        }
+    }
+
+    /// No loom operation while this is held: what is done with it is one step with the operation
+    /// before.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn enter(&self) -> usize {
+        // Acquire: pairs with the Release in `defer` (2).
+        let ticket = self.tickets.fetch_add(1, Acquire);
+        self.book().alive.insert(ticket);
+        ticket
+    }
+
+    pub(super) fn defer(&self, closure: Box<dyn FnOnce()>) {
+        // Release: pairs with the Acquire in `enter` (2).
+        let ticket = self.tickets.fetch_add(1, Release);
+        self.book().deferred.push((ticket, closure));
+    }
+
+    pub(super) fn leave(&self, ticket: usize) {
+        // Release: pairs with the fence below (3).
+        self.drops.fetch_add(1, Release);
+        let mut book = self.book();
+        book.alive.remove(&ticket);
+        let oldest = book.alive.first().copied().unwrap_or(usize::MAX);
+        let ready: Vec<_> = book
+            .deferred
+            .extract_if(.., |(at, _)| *at < oldest)
+            .collect();
+        drop(book);
+        if !ready.is_empty() {
+            fence(Acquire);
+        }
+        ready.into_iter().for_each(|(_, closure)| closure());
+    }
+}
+
+loom::lazy_static! {
+    static ref DOMAIN: Domain = Domain::new();
+}
+
+/// Makes the state of this execution, before there are threads that would synchronise by making it.
+pub fn reset() {
+    let _ = &*DOMAIN;
+}
+
+/// See `scc::Guard`.
+pub struct Guard {
+    ticket: usize,
+    not_send: PhantomData<*const ()>,
+}
+
+#[allow(missing_docs, reason = "they are those of scc")]
+impl Guard {
+    pub fn new() -> Self {
+        Guard {
+            ticket: DOMAIN.enter(),
+            not_send: PhantomData,
+        }
+    }
+
+    pub fn defer_execute<F: FnOnce() + 'static>(&self, f: F) {
+        DOMAIN.defer(Box::new(f));
+    }
+
+    /// Nothing: what is deferred runs as early as it may in any case.
+    pub fn accelerate(&self) {}
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        in_drop(|| DOMAIN.leave(self.ticket));
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard { .. }")
+    }
+}

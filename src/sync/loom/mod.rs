@@ -1,0 +1,90 @@
+//! Stand-ins for what loom has not or cannot see, and loom's own where it has. `loom-tests/README.md` says what each
+//! promises, and what no model here can find.
+#![allow(unsafe_code, missing_docs, clippy::disallowed_types)]
+
+pub mod arc;
+mod cell;
+pub mod epoch;
+pub mod guard;
+pub mod model;
+
+pub use self::{
+    arc::{Arc, Weak},
+    cell::OnceCell,
+};
+pub use ::loom::{
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread::yield_now,
+};
+pub use std::sync::TryLockError;
+
+use super::{CachePadded, pin::STRIPES};
+use ::loom::sync::atomic::Ordering::{Acquire, Release};
+use std::ops::Deref;
+
+/// The stand-in, and a real guard for the real index.
+#[derive(Debug)]
+pub struct Guard {
+    model: guard::Guard,
+    real: scc::Guard,
+}
+
+impl Guard {
+    pub fn new() -> Self {
+        Self { model: guard::Guard::new(), real: scc::Guard::new() }
+    }
+
+    pub fn defer_execute<F: FnOnce() + 'static>(&self, f: F) {
+        self.model.defer_execute(f);
+    }
+
+    pub fn accelerate(&self) {
+        self.model.accelerate();
+    }
+}
+
+impl Deref for Guard {
+    type Target = scc::Guard;
+
+    fn deref(&self) -> &scc::Guard {
+        &self.real
+    }
+}
+
+/// The happens-before edge from an insert to a read that finds the entry: scc makes it with std's atomics, which loom does
+/// not see.
+#[derive(Debug)]
+pub struct Edge(AtomicUsize);
+
+impl Edge {
+    pub fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    pub fn release(&self) {
+        self.0.fetch_add(1, Release);
+    }
+
+    pub fn acquire(&self) {
+        self.0.load(Acquire);
+    }
+}
+
+::loom::lazy_static! {
+    static ref PINS: [CachePadded<AtomicUsize>; STRIPES] =
+        std::array::from_fn(|_| CachePadded::new(AtomicUsize::new(0)));
+    static ref WAITING: super::tally::AtomicUsize = super::tally::AtomicUsize::new(0);
+}
+
+/// Closures that wait in the epoch for pins, this execution's.
+pub fn waiting() -> &'static super::tally::AtomicUsize {
+    &WAITING
+}
+
+/// The counters of live pins, this execution's.
+pub fn pins() -> &'static [CachePadded<AtomicUsize>; STRIPES] {
+    &PINS
+}
