@@ -58,14 +58,17 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// Joins the flight of the entry's key.
     pub fn join<'f>(&'f self, entry: &'f Arc<Entry<K, V>>) -> Seat<'f, K, V> {
-        // Relaxed: the fence orders it before the load; partner: the fence in `any`.
+        // Relaxed: ordered by the fence below.
         self.callers.fetch_add(1, Relaxed);
-        fence(SeqCst);
         let place = self.table.entry_sync(Node::new(Arc::clone(entry)));
         let place = place.or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
         // Relaxed: under the table's lock.
         place.get().callers.fetch_add(1, Relaxed);
         let flight = Arc::clone(place.get());
+        drop(place);
+        // Partner: the fence in `any`. Either a canceller sees the caller and finds the flight, or the load that follows sees all
+        // that the canceller did before (a source that it changed, say): then what is loaded is not older than what it knows.
+        fence(SeqCst);
         Seat { flights: self, flight, entry }
     }
 
@@ -85,8 +88,7 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// Whether there may be a flight.
     pub fn any(&self) -> bool {
-        // Partner: the fence in `join`. Either we see the caller, or its loader sees all that we did before (a source that we
-        // changed, say): then what it loads is not older than what we know.
+        // Partner: the fence in `join`.
         fence(SeqCst);
         self.callers.load(Relaxed) > 0
     }
