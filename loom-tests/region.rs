@@ -139,10 +139,15 @@ fn revive_review() {
         drop(scene.holder.lock().unwrap().take());
         scene.region.settle_all();
     }
-    race("revive ∥ review", stripped, [|s| assert!(matches!(read(s), None | Some(1))), let_go_and_review], |s| {
-        whole(s);
-        assert_eq!(weight(s), if read(s).is_some() { WEIGHT } else { 0 });
-    });
+    race(
+        "revive ∥ review",
+        stripped,
+        [|s| assert!(matches!(read(s), None | Some(1))), let_go_and_review],
+        |s| {
+            whole(s);
+            assert_eq!(weight(s), if read(s).is_some() { WEIGHT } else { 0 });
+        },
+    );
 }
 
 #[test]

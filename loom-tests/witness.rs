@@ -72,8 +72,11 @@ pub fn race<T: Send + Sync + 'static, const N: usize>(
                 let (state, step) = (state.clone(), *step);
                 thread::spawn(move || step(&state))
             };
-            let threads: Vec<_> =
-                if reversed { steps.iter().rev().map(spawn).collect() } else { steps.iter().map(spawn).collect() };
+            let threads: Vec<_> = if reversed {
+                steps.iter().rev().map(spawn).collect()
+            } else {
+                steps.iter().map(spawn).collect()
+            };
             threads.into_iter().for_each(|thread| thread.join().unwrap());
             check(&state);
         });

@@ -91,7 +91,11 @@ impl Tuning {
             return Err(ConfigError::new("limit", ByteSize::b(0).to_string(), "above 0"));
         }
         if !(self.sensitivity.is_finite() && self.sensitivity >= 0.0) {
-            return Err(ConfigError::new("sensitivity", self.sensitivity.to_string(), "finite and not negative"));
+            return Err(ConfigError::new(
+                "sensitivity",
+                self.sensitivity.to_string(),
+                "finite and not negative",
+            ));
         }
         match self.law {
             Law::Proportional { low, high } if !(0.0 <= low && low < high && high.is_finite()) => {
@@ -258,7 +262,10 @@ impl<K, V, S> Builder<K, V, S> {
         }
         let least = self.floor.saturating_mul(inline_bytes::<V>());
         if least > limit {
-            let (value, most) = (format!("{} entries of {} at least", self.floor, ByteSize::b(inline_bytes::<V>())), ByteSize::b(limit));
+            let (value, most) = (
+                format!("{} entries of {} at least", self.floor, ByteSize::b(inline_bytes::<V>())),
+                ByteSize::b(limit),
+            );
             return Err(ConfigError::new("floor", value, format!("what fits under the limit of {most}")));
         }
         Ok(())
@@ -279,7 +286,8 @@ where
     pub fn build(mut self) -> Result<WeakMap<K, V, S>, ConfigError> {
         let collector = self.choose_collector()?;
         self.check_bounds(collector.limit())?;
-        let bounds = Bounds { floor: self.floor, max_weight: self.max_weight, weighed: self.weigher.is_some() };
+        let bounds =
+            Bounds { floor: self.floor, max_weight: self.max_weight, weighed: self.weigher.is_some() };
         Ok(WeakMap::assemble(self.name, bounds, self.weigher, self.hasher, collector))
     }
 }

@@ -61,7 +61,8 @@ impl<K: Eq, V> Flights<K, V> {
         // Relaxed: ordered by the fence below.
         self.callers.fetch_add(1, Relaxed);
         let place = self.table.entry_sync(Node::new(Arc::clone(entry)));
-        let place = place.or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
+        let place = place
+            .or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
         // Relaxed: under the table's lock.
         place.get().callers.fetch_add(1, Relaxed);
         let flight = Arc::clone(place.get());

@@ -34,5 +34,5 @@ pub use stats::{CollectorStats, PassReport, Stats};
 #[cfg(weakmap_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::{gc::model::*, slot::*, sync::*, sync::model::*};
+    pub use crate::{gc::model::*, slot::*, sync::model::*, sync::*};
 }

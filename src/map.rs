@@ -302,7 +302,11 @@ where
     /// # Errors
     ///
     /// The loader's own. Each caller gets the error of its own loader: where one fails, the next one's runs.
-    pub fn get_or_try_insert_with<E>(&self, key: K, load: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+    pub fn get_or_try_insert_with<E>(
+        &self,
+        key: K,
+        load: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Arc<V>, E> {
         let hash = self.hash(&key);
         let found = self.region.get(hash, &key);
         self.region.reads.count(found.is_some());

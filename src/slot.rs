@@ -163,7 +163,8 @@ impl<V> Slot<V> {
         let word = self.0.load(Acquire);
         let dead = state_of(word) == State::Weak && borrow(word)?.strong_count() == 0;
         // A dead value stays dead (invariant 4), so the exchange closes what was looked at.
-        (dead && self.0.compare_exchange(word, ptr::null_mut(), AcqRel, Relaxed).is_ok()).then(|| retire(word))
+        (dead && self.0.compare_exchange(word, ptr::null_mut(), AcqRel, Relaxed).is_ok())
+            .then(|| retire(word))
     }
 
     /// Swaps a new value in; gives it back if the slot is closed.

@@ -387,7 +387,9 @@ fn left(strip: Strip, done: &Swept) -> Option<Want> {
 /// The region whose hand stands at the oldest entry, of those that are not tired.
 fn coldest(regions: &[Weak<dyn Sweep>], tired: &[usize]) -> Option<(usize, Arc<dyn Sweep>)> {
     let awake = regions.iter().enumerate().filter(|(which, _)| !tired.contains(which));
-    awake.filter_map(|(which, region)| Some((which, region.upgrade()?))).min_by_key(|(_, region)| region.coldest())
+    awake
+        .filter_map(|(which, region)| Some((which, region.upgrade()?)))
+        .min_by_key(|(_, region)| region.coldest())
 }
 
 impl Settings {

@@ -111,7 +111,12 @@ where
     }
 
     /// One batch: the steps of the module.
-    fn sweep(&self, mut rings: MutexGuard<'_, Rings<K, V>>, want: Want, net: &dyn Fn() -> Option<i64>) -> Swept {
+    fn sweep(
+        &self,
+        mut rings: MutexGuard<'_, Rings<K, V>>,
+        want: Want,
+        net: &dyn Fn() -> Option<i64>,
+    ) -> Swept {
         self.take_in(&mut rings);
         let before = rings.clock.swept();
         let batch = self.strip_batch(&mut rings, want);
@@ -222,7 +227,12 @@ where
     }
 
     /// Step 2. The heap that the destructors freed, where that was measured.
-    fn give_back(&self, values: Vec<Arc<V>>, entries: &[(Arc<Entry<K, V>>, u64)], net: &dyn Fn() -> Option<i64>) -> Freed {
+    fn give_back(
+        &self,
+        values: Vec<Arc<V>>,
+        entries: &[(Arc<Entry<K, V>>, u64)],
+        net: &dyn Fn() -> Option<i64>,
+    ) -> Freed {
         if pin::pinned() {
             let bytes = self.learned.bytes(entries.iter().map(|(_, weight)| weight).sum());
             let pending = self.ledger.pend(bytes);
@@ -334,7 +344,11 @@ where
     }
 
     fn coldest(&self) -> u64 {
-        if self.incoming.is_empty() { self.sums.coldest.load(Relaxed) } else { self.sums.coldest.load(Relaxed).min(u64::MAX - 1) }
+        if self.incoming.is_empty() {
+            self.sums.coldest.load(Relaxed)
+        } else {
+            self.sums.coldest.load(Relaxed).min(u64::MAX - 1)
+        }
     }
 
     fn entries(&self) -> u64 {

@@ -214,7 +214,11 @@ where
     }
 
     /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
-    fn close(&self, entry: &Arc<Entry<K, V>>, close: impl FnOnce() -> Option<Displaced<V>>) -> Option<Option<Arc<V>>> {
+    fn close(
+        &self,
+        entry: &Arc<Entry<K, V>>,
+        close: impl FnOnce() -> Option<Displaced<V>>,
+    ) -> Option<Option<Arc<V>>> {
         let writing = self.write(entry);
         let displaced = close()?;
         match displaced.state {

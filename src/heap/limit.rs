@@ -21,7 +21,9 @@ fn parse(text: &str) -> Result<u64, ConfigError> {
     let bytes = text.trim().parse::<ByteSize>().map(|size| size.as_u64());
     match bytes {
         Ok(bytes) if bytes > 0 => Ok(bytes),
-        _ => Err(ConfigError::new(VARIABLE, format!("{text:?}"), "a size above 0, such as 512MiB or 1000000")),
+        _ => {
+            Err(ConfigError::new(VARIABLE, format!("{text:?}"), "a size above 0, such as 512MiB or 1000000"))
+        }
     }
 }
 

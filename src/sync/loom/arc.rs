@@ -81,8 +81,7 @@ impl Head {
     #[track_caller]
     fn check(&self) -> &Head {
         // SAFETY: loom would have panicked if this read could race.
-        self.memory
-            .with(|m| assert!(unsafe { (*m).is_some() }, "use after free: allocation"));
+        self.memory.with(|m| assert!(unsafe { (*m).is_some() }, "use after free: allocation"));
         self
     }
 }
@@ -108,12 +107,7 @@ impl<T> Inner<T> {
         };
         let inner = allocate(Layout::new::<Self>()).cast::<Self>();
         // SAFETY: the block has this layout, and nobody else has it.
-        unsafe {
-            inner.write(Inner {
-                head,
-                value: ManuallyDrop::new(value),
-            })
-        };
+        unsafe { inner.write(Inner { head, value: ManuallyDrop::new(value) }) };
         inner
     }
 
@@ -174,11 +168,7 @@ unsafe impl<T: Send + Sync> Sync for Arc<T> {}
 impl<T: RefUnwindSafe> UnwindSafe for Arc<T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for Arc<T> {}
 
-#[allow(
-    missing_docs,
-    clippy::missing_safety_doc,
-    reason = "they are those of std"
-)]
+#[allow(missing_docs, clippy::missing_safety_doc, reason = "they are those of std")]
 impl<T> Arc<T> {
     pub fn new(value: T) -> Self {
         Arc(Inner::new(value), PhantomData)
@@ -211,10 +201,7 @@ impl<T> Arc<T> {
     }
 
     pub unsafe fn from_raw(value: *const T) -> Self {
-        let inner = value
-            .wrapping_byte_sub(Inner::<T>::OFFSET)
-            .cast_mut()
-            .cast();
+        let inner = value.wrapping_byte_sub(Inner::<T>::OFFSET).cast_mut().cast();
         Arc(NonNull::new(inner).expect("not from into_raw"), PhantomData)
     }
 
@@ -238,12 +225,7 @@ impl<T> Arc<T> {
     }
 
     pub fn try_unwrap(this: Self) -> Result<T, Self> {
-        if this
-            .head()
-            .strong
-            .compare_exchange(1, 0, Relaxed, Relaxed)
-            .is_err()
-        {
+        if this.head().strong.compare_exchange(1, 0, Relaxed, Relaxed).is_err() {
             return Err(this);
         }
         // SAFETY: the count is zero by the line above.
@@ -283,9 +265,7 @@ impl<T> Deref for Arc<T> {
     #[track_caller]
     fn deref(&self) -> &T {
         // SAFETY: loom would have panicked if this read could race.
-        self.head()
-            .value
-            .with(|v| assert!(unsafe { *v }, "use after free: value"));
+        self.head().value.with(|v| assert!(unsafe { *v }, "use after free: value"));
         // SAFETY: the value is there, and our count keeps it, or `with_mut` in `take_value` panics.
         unsafe { &*Inner::value(self.0) }
     }
@@ -354,15 +334,10 @@ unsafe impl<T: Send + Sync> Sync for Weak<T> {}
 impl<T: RefUnwindSafe> UnwindSafe for Weak<T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for Weak<T> {}
 
-#[allow(
-    missing_docs,
-    clippy::missing_safety_doc,
-    reason = "they are those of std"
-)]
+#[allow(missing_docs, clippy::missing_safety_doc, reason = "they are those of std")]
 impl<T> Weak<T> {
     /// What a `Weak` without allocation points to: the last address, as in std.
-    const DANGLING: NonNull<Inner<T>> =
-        NonNull::new(ptr::without_provenance_mut(usize::MAX)).unwrap();
+    const DANGLING: NonNull<Inner<T>> = NonNull::new(ptr::without_provenance_mut(usize::MAX)).unwrap();
 
     pub const fn new() -> Self {
         Weak(Self::DANGLING)
@@ -398,11 +373,7 @@ impl<T> Weak<T> {
     }
 
     pub fn as_ptr(&self) -> *const T {
-        if self.0 == Self::DANGLING {
-            self.0.as_ptr().cast()
-        } else {
-            Inner::value(self.0)
-        }
+        if self.0 == Self::DANGLING { self.0.as_ptr().cast() } else { Inner::value(self.0) }
     }
 
     pub fn into_raw(self) -> *const T {
@@ -413,10 +384,7 @@ impl<T> Weak<T> {
         if value.addr() == usize::MAX {
             return Self::new();
         }
-        let inner = value
-            .wrapping_byte_sub(Inner::<T>::OFFSET)
-            .cast_mut()
-            .cast();
+        let inner = value.wrapping_byte_sub(Inner::<T>::OFFSET).cast_mut().cast();
         Weak(NonNull::new(inner).expect("not from into_raw"))
     }
 }

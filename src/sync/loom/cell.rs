@@ -42,11 +42,7 @@ impl<T> OnceCell<T> {
 
     pub fn get(&self) -> Option<&T> {
         // Acquire: pairs with the Release in `get_or_try_init`.
-        if self.full.load(Acquire) {
-            self.value()
-        } else {
-            None
-        }
+        if self.full.load(Acquire) { self.value() } else { None }
     }
 
     fn value(&self) -> Option<&T> {

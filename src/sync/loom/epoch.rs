@@ -16,10 +16,7 @@ pub fn reset() {
 
 /// See `crossbeam_epoch::pin`.
 pub fn pin() -> Guard {
-    Guard {
-        ticket: DOMAIN.enter(),
-        not_send: PhantomData,
-    }
+    Guard { ticket: DOMAIN.enter(), not_send: PhantomData }
 }
 
 /// See `crossbeam_epoch::Guard`.
@@ -28,11 +25,7 @@ pub struct Guard {
     not_send: PhantomData<*const ()>,
 }
 
-#[allow(
-    missing_docs,
-    clippy::missing_safety_doc,
-    reason = "they are those of crossbeam"
-)]
+#[allow(missing_docs, clippy::missing_safety_doc, reason = "they are those of crossbeam")]
 impl Guard {
     pub fn defer<F: FnOnce() -> R + Send + 'static, R>(&self, f: F) {
         // SAFETY: the function may be sent and borrows nothing.

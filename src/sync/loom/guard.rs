@@ -41,11 +41,7 @@ struct Book {
 impl Domain {
     pub(super) fn new() -> Self {
         let [tickets, drops] = [(); 2].map(|()| AtomicUsize::new(0));
-        Domain {
-            tickets,
-            drops,
-            book: Mutex::default(),
-        }
+        Domain { tickets, drops, book: Mutex::default() }
     }
 
     /// No loom operation while this is held: what is done with it is one step with the operation
@@ -73,10 +69,7 @@ impl Domain {
         let mut book = self.book();
         book.alive.remove(&ticket);
         let oldest = book.alive.first().copied().unwrap_or(usize::MAX);
-        let ready: Vec<_> = book
-            .deferred
-            .extract_if(.., |(at, _)| *at < oldest)
-            .collect();
+        let ready: Vec<_> = book.deferred.extract_if(.., |(at, _)| *at < oldest).collect();
         drop(book);
         if !ready.is_empty() {
             fence(Acquire);
@@ -103,10 +96,7 @@ pub struct Guard {
 #[allow(missing_docs, reason = "they are those of scc")]
 impl Guard {
     pub fn new() -> Self {
-        Guard {
-            ticket: DOMAIN.enter(),
-            not_send: PhantomData,
-        }
+        Guard { ticket: DOMAIN.enter(), not_send: PhantomData }
     }
 
     pub fn defer_execute<F: FnOnce() + 'static>(&self, f: F) {

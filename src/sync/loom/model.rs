@@ -60,13 +60,8 @@ pub fn model_fails(name: &str, reasons: &[&str], f: impl Fn() + Send + Sync + 's
     let panic = catch_unwind(AssertUnwindSafe(|| model(name, f)))
         .expect_err("a wrong protocol went through the model");
     let message = panic.downcast_ref::<String>().map(String::as_str);
-    let message = message
-        .or(panic.downcast_ref::<&str>().copied())
-        .unwrap_or_default();
-    assert!(
-        reasons.iter().any(|r| message.contains(r)),
-        "{name}: caught, but as: {message}"
-    );
+    let message = message.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+    assert!(reasons.iter().any(|r| message.contains(r)), "{name}: caught, but as: {message}");
     println!("{name}: caught in {:.2?}", start.elapsed());
 }
 
