@@ -105,3 +105,6 @@ fn judge(entry: &impl Handle, patience: usize) -> Verdict {
         Verdict::Strip
     }
 }
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests;

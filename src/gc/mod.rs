@@ -61,6 +61,9 @@ use pacer::{Pacer, Strip};
 use pass::{Swept, Want};
 use std::{fmt, time::Instant};
 
+/// How often an insert looks for room before it proceeds without.
+const MOST_TRIES: usize = 16;
+
 /// A region, whatever it holds.
 pub(crate) trait Sweep: Send + Sync {
     /// One batch; `None` if another thread sweeps and `wait` is not set. `net` is what the calling thread has taken
@@ -322,18 +325,19 @@ impl Collector {
     /// The gate: strips until the heap is within its limit, or nothing is left to strip. The map must not lose what it was
     /// given, so the insert proceeds then, and is counted.
     fn make_room(&self, settings: &Settings) {
-        for _ in 0..64 {
+        for _ in 0..MOST_TRIES {
             let load = self.load(settings);
             let over = settings.pacer.over(load.live, load.error);
             if over == 0 {
                 return;
             }
-            if self.strip(Strip::Bytes(over), true, settings).stripped == 0 {
-                break;
-            }
-            if load.live > load.x {
+            let coming = load.live - load.x;
+            if over <= coming {
+                // Stripped already, and held back by a pin or a reader: more strips would free nothing now.
                 self.regions().for_each(|region| region.flush());
-                yield_now(); // a reader holds something back
+                yield_now();
+            } else if self.strip(Strip::Bytes(over - coming), true, settings).stripped == 0 {
+                break;
             }
         }
         count(&self.0.overruns);

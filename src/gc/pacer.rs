@@ -144,3 +144,6 @@ impl Pacer {
         (way * self.sensitivity).clamp(0.0, MOST_RATIO)
     }
 }
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests;
