@@ -483,7 +483,7 @@ where
     fn inserted(&self, weight: u64) {
         count(&self.region.events.inserts);
         self.region.fit();
-        self.collector().assist(self.region.bytes(weight));
+        self.collector().assist(weight, self.region.lesson(weight));
     }
 
     fn removed(&self) {
@@ -503,9 +503,10 @@ where
             return Ok(found.value);
         }
         count(&self.region.events.loads);
-        let average = self.region.average_bytes();
-        let reserved = self.collector().reserve(average);
-        self.collector().assist(average);
+        let average = self.region.average_weight();
+        let bytes = self.region.lesson(average);
+        let reserved = self.collector().reserve(bytes.unwrap_or(average));
+        self.collector().assist(average, bytes);
         let value = Arc::new(load()?);
         drop(reserved);
         let weight = self.weigh(entry.key(), &value);

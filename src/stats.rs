@@ -34,7 +34,7 @@ pub struct Stats {
     pub reaped: u64,
     /// Destructors of values that panicked while the map gave the value back.
     pub panicked: u64,
-    /// Passes and assists that stripped or reaped something of this map.
+    /// Sweeps of up to 64 entries, by passes and by inserting threads, that stripped or reaped something of this map.
     pub passes: u64,
     /// Entries now, stripped ones included that were not reaped yet.
     pub entries: u64,
@@ -82,7 +82,7 @@ pub struct CollectorStats {
     pub limit: u64,
     /// Where the heap is held: at this size each inserted byte is paid with a stripped one.
     pub goal: u64,
-    /// The heap size at which the next strips are due.
+    /// The heap size at which the next strips are due; `u64::MAX` while a pass of a law with cycles runs.
     pub next_pass: u64,
     /// `live` over `limit`.
     pub pressure: f64,

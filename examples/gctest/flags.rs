@@ -1,5 +1,6 @@
 //! The flags, and what is refused.
 
+use crate::bytes::Bytes;
 use bytesize::ByteSize;
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use std::{path::PathBuf, time::Duration};
@@ -58,11 +59,9 @@ impl Flags {
     pub fn read() -> Self {
         let flags = Self::parse();
         if flags.allocsize > flags.memlimit {
-            let (size, limit) = (ByteSize::b(flags.allocsize), ByteSize::b(flags.memlimit));
+            let (size, most) = (Bytes(flags.allocsize), Bytes(flags.memlimit));
             let message = format!(
-                "invalid value for '--allocsize <SIZE>': {} is more than --memlimit allows: at most {}",
-                size.display().si(),
-                limit.display().si()
+                "invalid value '{size}' for '--allocsize <SIZE>': must be at most --memlimit, {most}"
             );
             Self::command().error(ErrorKind::ValueValidation, message).exit();
         }

@@ -11,6 +11,7 @@
 //! is the Go package's own, to compare with. The map knows neither how many values fit nor how large they are: it goes
 //! by what the counting allocator below says. `--help` tells the flags.
 
+mod bytes;
 mod flags;
 mod plot;
 mod recording;

@@ -1,7 +1,6 @@
 //! The rows, one a second, and a live line below them on a terminal.
 
-use crate::{Cache, flags::Flags, span::Span, summary::passes};
-use bytesize::ByteSize;
+use crate::{Cache, bytes::Bytes, flags::Flags, span::Span, summary::passes};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
@@ -27,7 +26,7 @@ impl Table {
     }
 
     pub fn header(&self) -> io::Result<()> {
-        self.say(format_args!("allocating at {} to a memory limit of {}", self.rate, bytes(self.limit)))?;
+        self.say(format_args!("allocating at {} to a memory limit of {}", self.rate, Bytes(self.limit)))?;
         let names = ["Map Size", "Total Sets", "Mem Alloc", "Next Pass", "Passes", "Stripped", "Weak"];
         self.row(names.map(String::from))
     }
@@ -36,13 +35,14 @@ impl Table {
     pub fn rows(&self, cache: &Cache, span: Span) -> io::Result<()> {
         let mut due = ROW;
         for at in span.ticks(REDRAW) {
-            if at >= due {
-                due += ROW;
-                self.row(self.cells(cache))?;
-            }
-            let [entries, sets, used, ..] = self.cells(cache);
+            let cells = self.cells(cache);
+            let [entries, sets, used, ..] = &cells;
             self.line.set_message(format!("{used}, {entries} entries, {sets} sets"));
             self.line.set_position(at.as_millis() as u64);
+            if at >= due {
+                due += ROW;
+                self.row(cells)?;
+            }
         }
         Ok(())
     }
@@ -56,9 +56,9 @@ impl Table {
         [
             map.entries.to_string(),
             map.inserts.to_string(),
-            format!("{} ({:.0}%)", bytes(heap.live), heap.pressure * 100.0),
-            // While a pass is under way, the next one has no place yet.
-            if heap.next_pass == u64::MAX { "now".into() } else { bytes(heap.next_pass) },
+            format!("{} ({:.0}%)", Bytes(heap.live), heap.pressure * 100.0),
+            // While a pass is under way, the next one is not decided yet.
+            if heap.next_pass == u64::MAX { "now".into() } else { Bytes(heap.next_pass).to_string() },
             passes(&heap).to_string(),
             map.stripped.to_string(),
             map.weak.to_string(),
@@ -86,10 +86,5 @@ fn rate(flags: &Flags) -> String {
         return "full speed".into();
     }
     let a_second = flags.allocsize as f64 * flags.threads as f64 / flags.pause.as_secs_f64();
-    format!("a rate of {}/s", bytes(a_second as u64))
-}
-
-/// As "100 MB" or "95.3 MB".
-fn bytes(bytes: u64) -> String {
-    ByteSize::b(bytes).display().si().to_string().replacen(".0 ", " ", 1)
+    format!("a rate of {}/s", Bytes(a_second as u64))
 }

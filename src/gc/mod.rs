@@ -2,13 +2,14 @@
 //!
 //! # A pass
 //!
-//! 1. Read the heap; the [`Pacer`] says how much is to be stripped.
-//! 2. Take the region whose hand stands at the oldest entry; it strips one batch ([`pass`]).
-//! 3. Again from 2 until enough is freed, or no region has anything to strip.
-//! 4. Asked for by `collect`: look at every weak entry, and move the epochs on until what was stripped is freed.
-//! 5. Read the heap again and report.
+//! 1. Asked for by `collect`: look at every weak entry; reap those that callers have let go.
+//! 2. Read the heap; the [`Pacer`] says how much is to be stripped.
+//! 3. Take the region whose hand stands at the oldest entry; it strips one batch ([`pass`]).
+//! 4. Again from 3 until enough is freed, or no region has anything to strip.
+//! 5. Asked for by `collect`: move the epochs on until what was stripped is freed.
+//! 6. Read the heap again and report.
 //!
-//! An inserting thread does steps 1 to 3 for what it owes ([`Collector::assist`]). Nobody waits for a sweep, but who finds
+//! An inserting thread does steps 2 to 4 for what it owes ([`Collector::assist`]). Nobody waits for a sweep, but who finds
 //! the heap at the limit.
 
 mod bag;
@@ -52,7 +53,7 @@ use crate::{
     sync::{
         ArcSwap, Lazy, lock_shared,
         shared::{Arc, Mutex, Weak},
-        tally::{AtomicU64, Relaxed},
+        tally::{AtomicI64, AtomicU64, Relaxed},
         yield_now,
     },
 };
@@ -63,6 +64,24 @@ use std::{fmt, time::Instant};
 
 /// How often an insert looks for room before it proceeds without.
 const MOST_TRIES: usize = 16;
+
+/// How far a thread goes to get what it is after.
+#[derive(Clone, Copy, PartialEq)]
+enum Effort {
+    /// A few batches, and none where another thread sweeps: what callers hold all of could be swept for long.
+    Assist,
+    /// To the end.
+    Whole,
+}
+
+impl Effort {
+    fn batches(self) -> usize {
+        match self {
+            Self::Assist => 8,
+            Self::Whole => usize::MAX,
+        }
+    }
+}
 
 /// A region, whatever it holds.
 pub(crate) trait Sweep: Send + Sync {
@@ -104,8 +123,8 @@ struct Shared {
     regions: ArcSwap<Vec<Weak<dyn Sweep>>>,
     /// Taken to change `regions` or `settings`.
     changing: Mutex<()>,
-    /// Bytes that inserting threads owe.
-    debt: AtomicU64,
+    /// Bytes that inserting threads owe; below zero where they have paid too much.
+    debt: AtomicI64,
     /// The heap size at which the next cycle is due, under the laws that have cycles; `u64::MAX` while one runs.
     next_pass: AtomicU64,
     passes: AtomicU64,
@@ -144,7 +163,7 @@ impl Collector {
             ledger: Arc::default(),
             regions: ArcSwap::from_pointee(Vec::new()),
             changing: Mutex::default(),
-            debt: AtomicU64::new(0),
+            debt: AtomicI64::new(0),
             next_pass: AtomicU64::new(next_pass),
             passes: AtomicU64::new(0),
             assists: AtomicU64::new(0),
@@ -201,12 +220,11 @@ impl Collector {
         let start = Instant::now();
         let settings = self.0.settings.load();
         let before = self.load(&settings);
-        let strip = settings.pacer.pass(before.x, self.entries());
-        let mut done = self.strip(strip, true, &settings);
-        for region in self.regions() {
-            done.add(region.review());
-            region.flush();
-        }
+        let mut done = Swept::default();
+        self.regions().for_each(|region| done.add(region.review()));
+        let strip = settings.pacer.pass(self.load(&settings).x, self.entries());
+        done.add(self.strip(strip, Effort::Whole, &settings));
+        self.regions().for_each(|region| region.flush());
         count(&self.0.passes);
         let after = self.load(&settings);
         self.0.next_pass.store(settings.pacer.next_pass(after.x), Relaxed);
@@ -283,17 +301,28 @@ impl Collector {
         self.0.ledger.reserve(bytes)
     }
 
-    /// What a thread does that inserted (or is about to insert) so many bytes: nothing below the trigger.
-    pub(crate) fn assist(&self, inserted: u64) {
+    /// What a thread does that inserted (or is about to insert) so much weight, which stands for so many bytes where that was learned:
+    /// nothing below the trigger.
+    pub(crate) fn assist(&self, weight: u64, bytes: Option<u64>) {
         let settings = self.0.settings.load();
         let load = self.load(&settings);
-        self.pay(inserted, load, &settings);
+        if load.x > settings.pacer.trigger() {
+            let inserted = bytes.unwrap_or_else(|| self.guess(weight, load));
+            self.pay(inserted, load, &settings);
+        }
         if settings.pacer.cycles() && load.x >= self.0.next_pass.load(Relaxed) {
-            self.cycle(load, &settings);
+            self.cycle(&settings);
         }
         if settings.pacer.over(load.live, load.error) > 0 {
             self.make_room(&settings);
         }
+    }
+
+    /// Bytes of a weight, where nothing was stripped yet: as if all that is in use were in the maps. Too much, if anything, and
+    /// only for the first few strips.
+    fn guess(&self, weight: u64, load: Load) -> u64 {
+        let total = self.0.ledger.weight.load(Relaxed).max(1);
+        weight.max((load.x as f64 * (weight as f64 / total as f64)) as u64)
     }
 
     fn pay(&self, inserted: u64, load: Load, settings: &Settings) {
@@ -301,23 +330,28 @@ impl Collector {
         if owed == 0 {
             return;
         }
-        let debt = self.0.debt.fetch_add(owed, Relaxed) + owed;
-        let due = settings.pacer.due(debt, inserted);
+        let owed = owed.min(i64::MAX as u64) as i64;
+        let debt = self.0.debt.fetch_add(owed, Relaxed).saturating_add(owed);
+        let due = settings.pacer.due(debt.max(0) as u64, inserted);
         if due > 0 {
-            // Whoever comes next meets the debt without what we pay; what cannot be paid is forgotten, not piled up.
-            let _ = self.0.debt.fetch_update(Relaxed, Relaxed, |debt| Some(debt.saturating_sub(due)));
             count(&self.0.assists);
-            self.strip(Strip::Bytes(due), false, settings);
+            // Taken off first: whoever comes next meets the debt without what we pay. What could not be paid is forgotten, not
+            // piled up; what was paid too much (an entry may be large) is credit.
+            self.0.debt.fetch_sub(due as i64, Relaxed);
+            let freed = self.strip(Strip::Bytes(due), Effort::Assist, settings).freed;
+            self.0.debt.fetch_sub(freed.saturating_sub(due) as i64, Relaxed);
         }
     }
 
     /// One cycle, unless another thread is at it.
-    fn cycle(&self, load: Load, settings: &Settings) {
+    fn cycle(&self, settings: &Settings) {
         if self.0.next_pass.swap(u64::MAX, Relaxed) == u64::MAX {
             return;
         }
         count(&self.0.passes);
-        self.strip(settings.pacer.pass(load.x, self.entries()), true, settings);
+        // Read again: this thread may have waited since it found the cycle due.
+        let load = self.load(settings);
+        self.strip(settings.pacer.pass(load.x, self.entries()), Effort::Whole, settings);
         let x = self.load(settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
     }
@@ -336,21 +370,22 @@ impl Collector {
                 // Stripped already, and held back by a pin or a reader: more strips would free nothing now.
                 self.regions().for_each(|region| region.flush());
                 yield_now();
-            } else if self.strip(Strip::Bytes(over - coming), true, settings).stripped == 0 {
+            } else if self.strip(Strip::Bytes(over - coming), Effort::Whole, settings).stripped == 0 {
                 break;
             }
         }
         count(&self.0.overruns);
     }
 
-    /// Steps 2 and 3 of a pass.
-    fn strip(&self, strip: Strip, wait: bool, settings: &Settings) -> Swept {
+    /// Steps 3 and 4 of a pass.
+    fn strip(&self, strip: Strip, effort: Effort, settings: &Settings) -> Swept {
         let mut done = Swept::default();
         let regions = self.0.regions.load();
         let mut tired = Vec::new();
-        while let Some(want) = left(strip, &done) {
+        for _ in 0..effort.batches() {
+            let Some(want) = left(strip, &done) else { break };
             let Some((which, region)) = coldest(&regions, &tired) else { break };
-            let swept = region.sweep(want, wait, &|| settings.source.net_of_thread());
+            let swept = region.sweep(want, effort == Effort::Whole, &|| settings.source.net_of_thread());
             if swept.is_none_or(|swept| swept.stripped == 0) {
                 tired.push(which);
             }

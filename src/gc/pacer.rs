@@ -116,12 +116,17 @@ impl Pacer {
 
     /// The heap size at which the next pass is due, after one that left x. The pacer's own law has none: debt does it.
     pub fn next_pass(&self, x: u64) -> u64 {
-        let limit = self.limit;
+        let grown = |part: u64| x.saturating_add(self.limit / part);
         match self.law {
             Law::Pacer => self.goal(),
-            Law::Proportional { .. } => self.trigger().max(x.saturating_add(limit / 64)),
-            Law::EveryPass => x.saturating_mul(2).min(limit / 100 * 97).max(x.saturating_add(limit / 32)),
+            Law::Proportional { .. } => grown(64).clamp(self.trigger(), self.last_pass().max(self.trigger())),
+            Law::EveryPass => x.saturating_mul(2).max(grown(32)).min(self.last_pass()),
         }
+    }
+
+    /// The heap size beyond which no pass is put off: at the gate single strips would take its place.
+    fn last_pass(&self) -> u64 {
+        self.limit - self.limit / 32
     }
 
     /// Whether passes come in cycles, at [`Self::next_pass`], instead of debt.

@@ -119,13 +119,15 @@ where
     ) -> Swept {
         self.take_in(&mut rings);
         let before = rings.clock.swept();
-        let batch = self.strip_batch(&mut rings, want);
+        let mut revived = self.wake(&mut rings, REVIEWED);
+        let batch = self.strip_batch(&mut rings, want, &mut revived);
         let swept = rings.clock.swept() - before;
         let coldest = rings.clock.coldest().unwrap_or(u64::MAX);
         self.sums.coldest.store(coldest, Relaxed);
         drop(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
+        done.revived = revived;
         if !matches!(want, Want::Fit) {
             done.add(self.review_some(REVIEWED));
         }
@@ -157,20 +159,47 @@ where
         self.sums.closed.load(Relaxed) > 64 + self.sums.entries.load(Relaxed) / 2
     }
 
+    /// Of so many weak entries, those that are strong again go to the clock. Returns how many.
+    fn wake(&self, rings: &mut Rings<K, V>, most: usize) -> u64 {
+        let mut revived = 0;
+        for _ in 0..most.min(rings.weak.len()) {
+            let Some(entry) = rings.weak.pop_front() else { break };
+            match entry.slot.state() {
+                State::Strong => {
+                    revived += 1;
+                    rings.clock.admit(entry, self.ledger.now.load(Relaxed));
+                }
+                State::Weak => rings.weak.push_back(entry),
+                State::Closed => drop(entry),
+            }
+        }
+        revived
+    }
+
+    /// The clock's next victim; where it has none, it may be among the weak, revived.
+    fn next_victim(&self, rings: &mut Rings<K, V>, revived: &mut u64) -> Option<Arc<Entry<K, V>>> {
+        let now = self.ledger.now.load(Relaxed);
+        let victim = rings.clock.next(now);
+        if victim.is_some() || rings.weak.is_empty() {
+            return victim;
+        }
+        *revived += self.wake(rings, usize::MAX);
+        rings.clock.next(now)
+    }
+
     /// Step 1, second half.
-    fn strip_batch(&self, rings: &mut Rings<K, V>, want: Want) -> Batch<K, V> {
+    fn strip_batch(&self, rings: &mut Rings<K, V>, want: Want, revived: &mut u64) -> Batch<K, V> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         while self.wants(want, bytes, batch.len()) {
-            let now = self.ledger.now.load(Relaxed);
-            let Some(entry) = rings.clock.next(now) else { break };
+            let Some(entry) = self.next_victim(rings, revived) else { break };
             match self.strip(entry) {
                 Ok(stripped) => {
                     bytes += self.learned.bytes(stripped.weight);
                     batch.push(stripped);
                 }
                 Err(busy) => {
-                    rings.clock.admit(busy, now);
+                    rings.clock.admit(busy, self.ledger.now.load(Relaxed));
                     break;
                 }
             }
@@ -394,10 +423,13 @@ impl Learned {
 
     /// What so much weight stands for; itself, as long as nothing was learned.
     pub fn bytes(&self, weight: u64) -> u64 {
-        match (self.weight.load(Relaxed), self.bytes.load(Relaxed)) {
-            (0, _) => weight,
-            (learned, bytes) => (weight as f64 * (bytes as f64 / learned as f64)) as u64,
-        }
+        self.lesson(weight).unwrap_or(weight)
+    }
+
+    /// What so much weight stands for, if anything was learned.
+    pub fn lesson(&self, weight: u64) -> Option<u64> {
+        let (learned, bytes) = (self.weight.load(Relaxed), self.bytes.load(Relaxed));
+        (learned > 0).then(|| (weight as f64 * (bytes as f64 / learned as f64)) as u64)
     }
 
     /// Strips that may be decided on at once: few while little was learned.

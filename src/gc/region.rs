@@ -255,17 +255,17 @@ where
         Sweep::flush(self);
     }
 
-    /// What so much weight stands for, in bytes.
-    pub fn bytes(&self, weight: u64) -> u64 {
-        self.learned.bytes(weight)
+    /// What so much weight stands for, in bytes, if passes have learned that.
+    pub fn lesson(&self, weight: u64) -> Option<u64> {
+        self.learned.lesson(weight)
     }
 
-    /// What an entry takes on average.
-    pub fn average_bytes(&self) -> u64 {
-        let strong = Sweep::entries(self).max(1);
-        self.learned.bytes(self.sums.weight.load(Relaxed) / strong)
+    /// What an entry weighs on average.
+    pub fn average_weight(&self) -> u64 {
+        self.sums.weight.load(Relaxed) / Sweep::entries(self).max(1)
     }
 
+    /// Takes in and forgets, if much has gone.
     pub fn tidy_if_worth_it(&self) {
         if self.many_closed() {
             self.tidy();

@@ -27,7 +27,7 @@ pub mod shared {
 
 /// Atomics that only count for reports.
 pub mod tally {
-    pub use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+    pub use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 }
 
 /// Locks, whatever a panic left: every lock here guards state that is whole between two statements.

@@ -88,7 +88,7 @@ struct Plant {
     /// Stripped, and when it is freed.
     garbage: VecDeque<(u64, u64)>,
     pending: u64,
-    debt: u64,
+    debt: i64,
     next_pass: u64,
     inserted: u64,
     stripped: u64,
@@ -177,10 +177,11 @@ impl Plant {
 
     fn insert(&mut self, now: u64, size: u64) {
         let x = self.heap() - self.pending;
-        self.debt += self.pacer.owed(x, size);
-        let due = self.pacer.due(self.debt, size);
-        self.debt -= due;
+        self.debt += self.pacer.owed(x, size) as i64;
+        let due = self.pacer.due(self.debt.max(0) as u64, size);
+        let before = self.stripped;
         self.strip(now, Strip::Bytes(due));
+        self.debt -= (self.stripped - before).max(due) as i64;
         if self.pacer.cycles() && x >= self.next_pass {
             self.strip(now, self.pacer.pass(x, self.cached.len() as u64));
             self.next_pass = self.pacer.next_pass(self.heap() - self.pending);
