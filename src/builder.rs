@@ -1,7 +1,7 @@
 //! What can be set, and what is refused.
 
 use crate::{
-    gc::{Bounds, Collector, Law, inline_bytes},
+    gc::{Bounds, Collector, Law, Policy, inline_bytes},
     heap::Heap,
     map::{DefaultHasher, WeakMap, Weigher},
     sync::shared::Arc,
@@ -150,6 +150,7 @@ pub struct Builder<K, V, S = DefaultHasher> {
     weigher: Option<Weigher<K, V>>,
     max_weight: Option<u64>,
     floor: u64,
+    policy: Policy,
     hasher: S,
 }
 
@@ -163,6 +164,7 @@ impl<K, V> Builder<K, V> {
             weigher: None,
             max_weight: None,
             floor: 0,
+            policy: Policy::default(),
             hasher: DefaultHasher::default(),
         }
     }
@@ -222,6 +224,20 @@ impl<K, V, S> Builder<K, V, S> {
         self
     }
 
+    /// How victims are chosen. Without it: [`Policy::ThreeHands`].
+    ///
+    /// ```
+    /// use weakmap::{Policy, WeakMap};
+    ///
+    /// let map = WeakMap::<u32, u32>::builder().policy(Policy::Clock).build()?;
+    /// # map.insert(1, 1);
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// The hasher of keys. The default, foldhash, is fast and seeded per map, but not made to withstand an attacker who
     /// chooses keys and sees timings: take `std::collections::hash_map::RandomState` (SipHash) then.
     ///
@@ -234,8 +250,8 @@ impl<K, V, S> Builder<K, V, S> {
     /// # Ok::<_, weakmap::ConfigError>(())
     /// ```
     pub fn hasher<T: BuildHasher>(self, hasher: T) -> Builder<K, V, T> {
-        let Self { name, tuning, own, collector, weigher, max_weight, floor, hasher: _ } = self;
-        Builder { name, tuning, own, collector, weigher, max_weight, floor, hasher }
+        let Self { name, tuning, own, collector, weigher, max_weight, floor, policy, hasher: _ } = self;
+        Builder { name, tuning, own, collector, weigher, max_weight, floor, policy, hasher }
     }
 
     fn tuned(mut self, field: &'static str, change: impl FnOnce(Tuning) -> Tuning) -> Self {
@@ -286,8 +302,12 @@ where
     pub fn build(mut self) -> Result<WeakMap<K, V, S>, ConfigError> {
         let collector = self.choose_collector()?;
         self.check_bounds(collector.limit())?;
-        let bounds =
-            Bounds { floor: self.floor, max_weight: self.max_weight, weighed: self.weigher.is_some() };
+        let bounds = Bounds {
+            floor: self.floor,
+            max_weight: self.max_weight,
+            weighed: self.weigher.is_some(),
+            policy: self.policy,
+        };
         Ok(WeakMap::assemble(self.name, bounds, self.weigher, self.hasher, collector))
     }
 }

@@ -25,7 +25,7 @@ mod pinned;
 
 pub use builder::{Builder, ConfigError, Tuning};
 pub use equivalent::Equivalent;
-pub use gc::{Collector, Law};
+pub use gc::{Collector, Law, Policy};
 pub use map::{DefaultHasher, WeakMap};
 pub use pinned::Pinned;
 pub use stats::{CollectorStats, PassReport, Stats};

@@ -404,7 +404,7 @@ where
         self.collector().collect()
     }
 
-    /// What happened so far.
+    /// What happened so far. Waits for a sweep that takes entries in or strips a batch just now.
     ///
     /// ```
     /// # use weakmap::WeakMap;
@@ -434,6 +434,7 @@ where
             entries: sums.entries.load(Relaxed),
             weak: sums.weak.load(Relaxed),
             weight: sums.weight.load(Relaxed),
+            policy_bytes: self.region.policy_bytes(),
             pending: self.collector().ledger().pending.load(Relaxed),
         }
     }
@@ -574,3 +575,6 @@ where
         map.finish()
     }
 }
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests;

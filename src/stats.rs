@@ -42,6 +42,8 @@ pub struct Stats {
     pub weak: u64,
     /// What the strong values weigh together now, in the weigher's unit (without a weigher: bytes).
     pub weight: u64,
+    /// Heap bytes of the policy: rings and ghost tables.
+    pub policy_bytes: u64,
     /// Bytes stripped and not freed yet, of all maps of the collector (G): pinned reads, or readers caught in the middle, hold them back.
     pub pending: u64,
 }

@@ -14,8 +14,12 @@ pub struct Ledger {
     pub pending: AtomicU64,
     /// Bytes of values under construction.
     pub reserved: AtomicU64,
-    /// Entries admitted so far: the clock by which regions compare ages.
+    /// Entries admitted so far: the time by which regions compare ages.
     pub now: AtomicU64,
+    /// Bytes in use at the last reading, less those that are pending.
+    pub used: AtomicU64,
+    /// Bytes that the heap was below its goal at the last reading.
+    pub room: AtomicU64,
 }
 
 /// Bytes that count as pending until this is dropped.
@@ -29,6 +33,12 @@ impl Ledger {
     pub fn pend(self: &Arc<Self>, bytes: u64) -> Pending {
         self.pending.fetch_add(bytes, Relaxed);
         Pending { ledger: Arc::clone(self), bytes }
+    }
+
+    /// Bytes of a weight, where nothing was learned yet: as if all that is in use were in the maps. Too much, if anything.
+    pub fn guess(&self, weight: u64) -> u64 {
+        let total = self.weight.load(Relaxed).max(1);
+        weight.max((self.used.load(Relaxed) as f64 * (weight as f64 / total as f64)) as u64)
     }
 
     pub fn reserve(&self, bytes: u64) -> Reserved<'_> {

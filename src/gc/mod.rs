@@ -12,13 +12,16 @@
 //! An inserting thread does steps 2 to 4 for what it owes ([`Collector::assist`]). Nobody waits for a sweep, but who finds
 //! the heap at the limit.
 
+mod ages;
 mod bag;
 mod clock;
+mod ghost;
 mod ledger;
 mod pacer;
 mod pass;
 mod region;
 
+pub use clock::Policy;
 pub use pacer::Law;
 pub(crate) use region::{Bounds, Region, entry_bytes, inline_bytes};
 
@@ -307,7 +310,7 @@ impl Collector {
         let settings = self.0.settings.load();
         let load = self.load(&settings);
         if load.x > settings.pacer.trigger() {
-            let inserted = bytes.unwrap_or_else(|| self.guess(weight, load));
+            let inserted = bytes.unwrap_or_else(|| self.0.ledger.guess(weight));
             self.pay(inserted, load, &settings);
         }
         if settings.pacer.cycles() && load.x >= self.0.next_pass.load(Relaxed) {
@@ -316,13 +319,6 @@ impl Collector {
         if settings.pacer.over(load.live, load.error) > 0 {
             self.make_room(&settings);
         }
-    }
-
-    /// Bytes of a weight, where nothing was stripped yet: as if all that is in use were in the maps. Too much, if anything, and
-    /// only for the first few strips.
-    fn guess(&self, weight: u64, load: Load) -> u64 {
-        let total = self.0.ledger.weight.load(Relaxed).max(1);
-        weight.max((load.x as f64 * (weight as f64 / total as f64)) as u64)
     }
 
     fn pay(&self, inserted: u64, load: Load, settings: &Settings) {
@@ -401,7 +397,10 @@ impl Collector {
         // The weights are without what is pending from the start.
         let pending = if settings.source.is_weights() { 0 } else { ledger.pending.load(Relaxed) };
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
-        Load { live, error: sample.error, x: live.saturating_sub(pending) }
+        let x = live.saturating_sub(pending);
+        ledger.used.store(x, Relaxed);
+        ledger.room.store(settings.pacer.goal().saturating_sub(x), Relaxed);
+        Load { live, error: sample.error, x }
     }
 
     fn regions(&self) -> impl Iterator<Item = Arc<dyn Sweep>> {

@@ -13,11 +13,12 @@
 
 use super::{
     Sweep,
-    clock::Handle,
-    region::{Grave, Region, Rings, inline_bytes},
+    clock::{Budget, Handle, Victim},
+    region::{Came, Grave, Region, Rings, inline_bytes},
 };
 use crate::{
     entry::Entry,
+    index::Keyed,
     slot::State,
     stats::count,
     sync::{
@@ -75,10 +76,16 @@ impl Swept {
 type Batch<K, V> = Vec<Stripped<K, V>>;
 
 struct Stripped<K, V> {
-    entry: Arc<Entry<K, V>>,
+    came: Came<K, V>,
     value: Arc<V>,
     weight: u64,
 }
+
+/// What the clock gave up.
+type Prey<K, V> = Victim<Arc<Entry<K, V>>>;
+
+/// What is left of them when the values have gone.
+type Remains<K, V> = Vec<(Came<K, V>, u64)>;
 
 impl<K, V> Region<K, V>
 where
@@ -118,12 +125,11 @@ where
         net: &dyn Fn() -> Option<i64>,
     ) -> Swept {
         self.take_in(&mut rings);
-        let before = rings.clock.swept();
+        let before = rings.clock.steps();
         let mut revived = self.wake(&mut rings, REVIEWED);
         let batch = self.strip_batch(&mut rings, want, &mut revived);
-        let swept = rings.clock.swept() - before;
-        let coldest = rings.clock.coldest().unwrap_or(u64::MAX);
-        self.sums.coldest.store(coldest, Relaxed);
+        let swept = rings.clock.steps() - before;
+        self.tell_coldest(&rings);
         drop(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
@@ -139,19 +145,59 @@ where
 
     /// Step 1, first half.
     fn take_in(&self, rings: &mut Rings<K, V>) {
-        self.incoming.drain(|entry| {
-            let now = self.ledger.now.fetch_add(1, Relaxed);
-            match entry.slot.state() {
-                State::Strong => rings.clock.admit(entry, now),
-                State::Weak => rings.weak.push_back(entry),
-                State::Closed => drop(entry),
-            }
+        let mut came = 0;
+        self.incoming.drain(|it| {
+            came += 1;
+            self.sort(it, rings);
         });
+        if came > 0 {
+            let now = self.ledger.now.fetch_add(came, Relaxed) + came;
+            let budget = self.budget(rings, 0);
+            // Twice what came: rings that had piled up are worked off, too.
+            rings.clock.drain(budget, 2 * came as usize);
+            rings.ages.mark(rings.clock.now(), now);
+            self.tell_coldest(rings);
+        }
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);
-            rings.clock.forget_gone();
-            rings.weak.retain(|entry| entry.slot.state() != State::Closed);
+            rings.clock.remove_gone();
+            rings.weak.retain(|came| came.entry.slot.state() != State::Closed);
         }
+    }
+
+    /// Gives an entry its place. Returns whether that is the clock.
+    fn sort(&self, came: Came<K, V>, rings: &mut Rings<K, V>) -> bool {
+        match (came.entry.slot.state(), came.origin) {
+            (State::Strong, None) => rings.clock.admit(came.entry),
+            (State::Strong, Some(origin)) => rings.clock.readmit(came.entry, origin),
+            (State::Weak, _) => {
+                rings.weak.push_back(came);
+                return false;
+            }
+            (State::Closed, _) => return false,
+        }
+        true
+    }
+
+    /// What the policy goes by: what there would be room for with the heap at its goal, and what is to be left after so much weight
+    /// is stripped.
+    fn budget(&self, rings: &Rings<K, V>, stripped: u64) -> Budget {
+        let weight = self.sums.weight.load(Relaxed);
+        let most = self.bounds.max_weight.unwrap_or(u64::MAX);
+        let capacity = weight.saturating_add(self.weight_of(self.ledger.room.load(Relaxed))).min(most).max(1);
+        Budget { capacity, target: rings.clock.weight().saturating_sub(stripped).min(capacity) }
+    }
+
+    /// The weight that stands for so many bytes.
+    fn weight_of(&self, bytes: u64) -> u64 {
+        let unit = self.learned.lesson(1 << 20).unwrap_or_else(|| self.ledger.guess(1 << 20)).max(1);
+        (bytes as f64 / unit as f64 * (1 << 20) as f64) as u64
+    }
+
+    fn tell_coldest(&self, rings: &Rings<K, V>) {
+        let coldest =
+            rings.clock.coldest().map(|age| rings.ages.since(rings.clock.now().saturating_sub(age)));
+        self.sums.coldest.store(coldest.unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Closed entries are forgotten when they are a third of all.
@@ -163,43 +209,36 @@ where
     fn wake(&self, rings: &mut Rings<K, V>, most: usize) -> u64 {
         let mut revived = 0;
         for _ in 0..most.min(rings.weak.len()) {
-            let Some(entry) = rings.weak.pop_front() else { break };
-            match entry.slot.state() {
-                State::Strong => {
-                    revived += 1;
-                    rings.clock.admit(entry, self.ledger.now.load(Relaxed));
-                }
-                State::Weak => rings.weak.push_back(entry),
-                State::Closed => drop(entry),
-            }
+            let Some(came) = rings.weak.pop_front() else { break };
+            revived += u64::from(self.sort(came, rings));
         }
         revived
     }
 
     /// The clock's next victim; where it has none, it may be among the weak, revived.
-    fn next_victim(&self, rings: &mut Rings<K, V>, revived: &mut u64) -> Option<Arc<Entry<K, V>>> {
-        let now = self.ledger.now.load(Relaxed);
-        let victim = rings.clock.next(now);
+    fn next_victim(&self, rings: &mut Rings<K, V>, left: u64, revived: &mut u64) -> Option<Prey<K, V>> {
+        let budget = self.budget(rings, left.max(1));
+        let victim = rings.clock.next(budget);
         if victim.is_some() || rings.weak.is_empty() {
             return victim;
         }
         *revived += self.wake(rings, usize::MAX);
-        rings.clock.next(now)
+        rings.clock.next(self.budget(rings, left.max(1)))
     }
 
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, want: Want, revived: &mut u64) -> Batch<K, V> {
         let mut batch = Vec::new();
         let mut bytes = 0;
-        while self.wants(want, bytes, batch.len()) {
-            let Some(entry) = self.next_victim(rings, revived) else { break };
-            match self.strip(entry) {
+        while let Some(left) = self.left(want, bytes, batch.len()) {
+            let Some(victim) = self.next_victim(rings, left, revived) else { break };
+            match self.strip(victim) {
                 Ok(stripped) => {
                     bytes += self.learned.bytes(stripped.weight);
                     batch.push(stripped);
                 }
                 Err(busy) => {
-                    rings.clock.admit(busy, self.ledger.now.load(Relaxed));
+                    rings.clock.put_back(busy);
                     break;
                 }
             }
@@ -207,13 +246,21 @@ where
         batch
     }
 
-    fn wants(&self, want: Want, bytes: u64, stripped: usize) -> bool {
-        let more = match want {
-            Want::Bytes(most) => bytes < most && stripped < self.learned.batch() && self.above_floor(),
-            Want::Entries(most) => (stripped as u64) < most && self.above_floor(),
-            Want::Fit => self.bounds.max_weight.is_some_and(|most| self.sums.weight.load(Relaxed) > most),
-        };
-        more && stripped < BATCH
+    /// The weight that is still to be stripped.
+    fn left(&self, want: Want, bytes: u64, stripped: usize) -> Option<u64> {
+        if stripped >= BATCH || (!matches!(want, Want::Fit) && !self.above_floor()) {
+            return None;
+        }
+        match want {
+            Want::Bytes(most) => {
+                (bytes < most && stripped < self.learned.batch()).then(|| self.weight_of(most - bytes))
+            }
+            Want::Entries(most) => ((stripped as u64) < most).then_some(1),
+            Want::Fit => {
+                let weight = self.sums.weight.load(Relaxed);
+                self.bounds.max_weight.and_then(|most| weight.checked_sub(most)).filter(|&over| over > 0)
+            }
+        }
     }
 
     fn above_floor(&self) -> bool {
@@ -221,19 +268,20 @@ where
         strong > self.bounds.floor
     }
 
-    /// Gives the entry back if a writer is at it.
-    fn strip(&self, entry: Arc<Entry<K, V>>) -> Result<Stripped<K, V>, Arc<Entry<K, V>>> {
-        let Some(writing) = self.try_write(&entry) else { return Err(entry) };
-        let weight = entry.weight();
-        let Some(value) = entry.slot.strip() else {
+    /// Gives the victim back if a writer is at it.
+    fn strip(&self, victim: Prey<K, V>) -> Result<Stripped<K, V>, Prey<K, V>> {
+        let Some(writing) = self.try_write(&victim.entry) else { return Err(victim) };
+        let weight = victim.entry.weight();
+        let Some(value) = victim.entry.slot.strip() else {
             drop(writing);
-            return Err(entry);
+            return Err(victim);
         };
         self.sums.weak.fetch_add(1, Relaxed);
         self.discharge(weight);
         drop(writing);
         count(&self.events.stripped);
-        Ok(Stripped { entry, value, weight })
+        let Victim { entry, origin, .. } = victim;
+        Ok(Stripped { came: Came { entry, origin: Some(origin) }, value, weight })
     }
 
     /// Steps 2 to 4.
@@ -242,16 +290,16 @@ where
         if batch.is_empty() {
             return done;
         }
-        let (mut entries, mut values) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        let (mut remains, mut values) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for stripped in batch {
             if Arc::strong_count(&stripped.value) > 1 {
                 done.shared += self.learned.bytes(stripped.weight);
             }
-            entries.push((stripped.entry, stripped.weight));
+            remains.push((stripped.came, stripped.weight));
             values.push(stripped.value);
         }
-        let freed = self.give_back(values, &entries, net);
-        self.bury_all(entries, freed, &mut done);
+        let freed = self.give_back(values, &remains, net);
+        self.bury_all(remains, freed, &mut done);
         done
     }
 
@@ -259,11 +307,11 @@ where
     fn give_back(
         &self,
         values: Vec<Arc<V>>,
-        entries: &[(Arc<Entry<K, V>>, u64)],
+        remains: &Remains<K, V>,
         net: &dyn Fn() -> Option<i64>,
     ) -> Freed {
         if pin::pinned() {
-            let bytes = self.learned.bytes(entries.iter().map(|(_, weight)| weight).sum());
+            let bytes = self.learned.bytes(remains.iter().map(|(_, weight)| weight).sum());
             let pending = self.ledger.pend(bytes);
             pin::defer(move || {
                 for value in values {
@@ -284,15 +332,15 @@ where
     }
 
     /// Steps 3 and 4.
-    fn bury_all(&self, entries: Vec<(Arc<Entry<K, V>>, u64)>, freed: Freed, done: &mut Swept) {
+    fn bury_all(&self, remains: Remains<K, V>, freed: Freed, done: &mut Swept) {
         let guard = Guard::new();
         let mut weight = 0;
-        for (entry, its) in entries {
-            if self.bury(&entry, &guard) {
+        for (came, its) in remains {
+            if self.bury(&came.entry, &guard) {
                 done.reaped += 1;
                 weight += its;
-            } else if entry.slot.state() != State::Closed {
-                self.incoming.put(entry);
+            } else if came.entry.slot.state() != State::Closed {
+                self.incoming.put(came);
             }
         }
         done.freed = match freed {
@@ -313,9 +361,9 @@ where
         let weak: Vec<_> = rings.weak.drain(..most).collect();
         drop(rings);
         let mut done = Swept::default();
-        let kept: Vec<_> = weak.into_iter().filter(|entry| self.stays(entry, &mut done)).collect();
-        for entry in kept {
-            self.incoming.put(entry);
+        let kept: Vec<_> = weak.into_iter().filter(|came| self.stays(&came.entry, &mut done)).collect();
+        for came in kept {
+            self.incoming.put(came);
         }
         done
     }
@@ -455,6 +503,14 @@ impl<K, V> Handle for Arc<Entry<K, V>> {
 
     fn set_uses(&self, uses: u8) {
         Entry::set_uses(self, uses);
+    }
+
+    fn weight(&self) -> u64 {
+        Entry::weight(self)
+    }
+
+    fn hash(&self) -> u64 {
+        Keyed::hash(&**self)
     }
 
     fn is_gone(&self) -> bool {

@@ -3,7 +3,7 @@
 //! # Who owns an entry
 //!
 //! ```text
-//!  index ──► entry ◄── exactly one of: incoming bag, clock's ring, weak list, a batch under way
+//!  index ──► entry ◄── exactly one of: incoming bag, the clock, weak list, a batch under way
 //! ```
 //!
 //! # Invariants
@@ -18,8 +18,9 @@
 
 use super::{
     Sweep,
+    ages::Ages,
     bag::Bag,
-    clock::Clock,
+    clock::{Clock, Origin, Policy},
     ledger::{Ledger, Pending},
     pass::{self, Learned},
 };
@@ -29,7 +30,7 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Events, Reads, count},
     sync::{
-        Arc, Guard, Mutex, pin, shared,
+        Arc, Guard, Mutex, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
     },
 };
@@ -52,6 +53,8 @@ pub struct Bounds {
     pub max_weight: Option<u64>,
     /// A weigher was given: entries differ.
     pub weighed: bool,
+    /// How victims are chosen.
+    pub policy: Policy,
 }
 
 /// See the module.
@@ -59,7 +62,7 @@ pub struct Bounds {
 pub struct Region<K, V> {
     pub(super) index: Index<Entry<K, V>>,
     pub(super) rings: Mutex<Rings<K, V>>,
-    pub(super) incoming: Bag<Arc<Entry<K, V>>>,
+    pub(super) incoming: Bag<Came<K, V>>,
     pub(super) graves: Bag<Grave<V>>,
     pub(super) bounds: Bounds,
     pub(super) learned: Learned,
@@ -73,8 +76,17 @@ pub struct Region<K, V> {
 #[derive(Debug)]
 pub struct Rings<K, V> {
     pub clock: Clock<Arc<Entry<K, V>>>,
+    /// The clock's time, in the collector's.
+    pub ages: Ages,
     /// Stripped entries whose value a caller holds.
-    pub weak: VecDeque<Arc<Entry<K, V>>>,
+    pub weak: VecDeque<Came<K, V>>,
+}
+
+/// An entry on its way to the sweeper, and where the clock had it if it was stripped.
+#[derive(Debug)]
+pub struct Came<K, V> {
+    pub entry: Arc<Entry<K, V>>,
+    pub origin: Option<Origin>,
 }
 
 /// A weak count that waits for its guard, and the bytes that come back with it.
@@ -107,7 +119,11 @@ where
     pub fn new(bounds: Bounds, ledger: shared::Arc<Ledger>) -> Self {
         Self {
             index: Index::new(),
-            rings: Mutex::new(Rings { clock: Clock::new(), weak: VecDeque::new() }),
+            rings: Mutex::new(Rings {
+                clock: Clock::new(bounds.policy),
+                ages: Ages::default(),
+                weak: VecDeque::new(),
+            }),
             incoming: Bag::new(),
             graves: Bag::new(),
             bounds,
@@ -175,7 +191,7 @@ where
         self.index.insert(Arc::clone(&entry))?;
         mem::forget(linking);
         self.sums.coldest.fetch_min(self.ledger.now.load(Relaxed), Relaxed);
-        if self.incoming.put(entry).is_multiple_of(MANY_CAME) {
+        if self.incoming.put(Came { entry, origin: None }) % MANY_CAME == 0 {
             self.tidy();
         }
         Ok(())
@@ -258,6 +274,18 @@ where
     /// What so much weight stands for, in bytes, if passes have learned that.
     pub fn lesson(&self, weight: u64) -> Option<u64> {
         self.learned.lesson(weight)
+    }
+
+    /// Holds the write lock of the key's bucket while `f` runs. The key must be there.
+    #[cfg(all(test, not(weakmap_loom)))]
+    pub fn while_bucket_is_locked<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, f: impl FnOnce()) {
+        let entry = self.index.get(hash, key, &Guard::new()).expect("the key is there");
+        self.index.lock_bucket(&entry, f);
+    }
+
+    /// Heap bytes of the policy's rings and ghosts. Waits for a sweep's lock.
+    pub fn policy_bytes(&self) -> u64 {
+        lock(&self.rings).clock.bytes() as u64
     }
 
     /// What an entry weighs on average.
@@ -397,12 +425,14 @@ impl<K, V> Drop for Region<K, V> {
     fn drop(&mut self) {
         // The sweeper's handles first, one by one: a destructor that panics must not keep another from running, and two
         // that panic at once would abort. What the index drops then is caught there.
-        let rings = crate::sync::get_mut(&mut self.rings);
-        let (weak, ring) = (mem::take(&mut rings.weak), rings.clock.take());
-        for entry in weak.into_iter().chain(ring) {
-            self.quietly(|| drop(entry));
+        let (rings, events) = (crate::sync::get_mut(&mut self.rings), &self.events);
+        while let Some(entry) = rings.clock.release() {
+            quietly(events, || drop(entry));
         }
-        self.incoming.drain(|entry| self.quietly(|| drop(entry)));
+        for came in mem::take(&mut rings.weak) {
+            quietly(events, || drop(came));
+        }
+        self.incoming.drain(|came| quietly(events, || drop(came)));
         // What this region still weighs leaves the ledger with it.
         subtract(&self.ledger.weight, self.sums.weight.load(Relaxed));
     }
@@ -421,10 +451,7 @@ impl<K, V> Region<K, V> {
 
     /// Runs a destructor of the user's; its panic ends here and is counted.
     pub(super) fn quietly(&self, f: impl FnOnce()) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-            mem::forget(panic); // its own destructor may panic, too
-            count(&self.events.panicked);
-        }
+        quietly(&self.events, f);
     }
 }
 
@@ -449,14 +476,22 @@ impl<K, V> Drop for Linking<'_, K, V> {
     }
 }
 
+fn quietly(events: &Events, f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        mem::forget(panic); // its own destructor may panic, too
+        count(&events.panicked);
+    }
+}
+
 /// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.
 pub const fn inline_bytes<V>() -> u64 {
     (2 * size_of::<usize>() + size_of::<V>()) as u64
 }
 
-/// What an entry weighs where no weigher was given: itself, its value, and its place in the index.
+/// What an entry weighs where no weigher was given: itself, its value, and its places in the index (about 16 bytes), a ring (17) and the
+/// ghosts (13).
 pub const fn entry_bytes<K, V>() -> u64 {
-    const PLACES: usize = 2 * size_of::<usize>();
+    const PLACES: usize = 46;
     (2 * size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
 }
 

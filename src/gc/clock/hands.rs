@@ -1,0 +1,352 @@
+//! The hands: how entries move from ring to ring.
+
+use super::ring::{Slot, Weight};
+use super::{Budget, Clock, Handle, Left, Origin, Policy, Time, Victim, WINDOW_GHOSTS};
+use crate::gc::ghost::Ghosts;
+
+/// How much longer than the newcomer was away main's coldest must have idled. 1 to 1.25 are best,
+/// 2 costs 0.07 points.
+const ADVANTAGE: f64 = 1.25;
+
+impl<H: Handle, G: Ghosts> Clock<H, G> {
+    pub(super) fn adopt(&mut self, budget: Budget) {
+        if budget != self.budget {
+            self.budget = budget;
+            self.balance.resize(budget.capacity);
+            if let Some(time) = self.time.suit(budget.capacity) {
+                self.restamp(time);
+            }
+        }
+    }
+
+    fn restamp(&mut self, time: Time) {
+        let was = std::mem::replace(&mut self.time, time);
+        let time = &self.time;
+        let stamp = |stamp| time.stamp_of(was.age(stamp));
+        for ring in [&mut self.young, &mut self.old, &mut self.main] {
+            ring.restamp(stamp);
+        }
+    }
+
+    /// A slot with the entry's present weight and the present time.
+    pub(super) fn count(&self, entry: H) -> Slot<H> {
+        let weight = Weight::of(entry.weight());
+        let stamp = self.time.stamp();
+        Slot { entry, stamp, weight }
+    }
+
+    pub(super) fn count_aside(&mut self, entry: &H) -> u64 {
+        let weight = Weight::of(entry.weight()).value();
+        self.aside += weight;
+        weight
+    }
+
+    pub(super) fn window_weight(&self) -> u64 {
+        self.young.weight() + self.old.weight()
+    }
+
+    fn main_has_room(&self, weight: u64) -> bool {
+        self.main.weight() + weight + self.balance.window() <= self.budget.target
+    }
+
+    pub(super) fn window_is_due(&self) -> bool {
+        self.window_weight() > self.balance.window() || self.main.is_empty()
+    }
+
+    /// Gives a ring to one entry that waits.
+    pub(super) fn take_in(&mut self) -> bool {
+        let (entry, origin) = if let Some(victim) = self.returning.pop_front() {
+            self.aside -= victim.weight;
+            (victim.entry, Some(victim.origin))
+        } else if let Some(slot) = self.incoming.pop() {
+            (slot.entry, None)
+        } else {
+            return false;
+        };
+        self.steps += 1;
+        self.place(entry, origin);
+        true
+    }
+
+    fn place(&mut self, entry: H, origin: Option<Origin>) {
+        if entry.is_gone() {
+            return;
+        }
+        let weight = Weight::of(entry.weight()).value();
+        let capacity = self.budget.capacity;
+        self.time.now += weight.min(capacity);
+        if weight > capacity {
+            let origin = Origin::new(Left::Window, self.time.now);
+            return self.set_aside(Victim { entry, weight, origin });
+        }
+        if self.policy == Policy::ThreeHands && self.returns_soon(&entry, weight, origin) {
+            return self.enter_main(entry);
+        }
+        let slot = self.count(entry);
+        match self.policy {
+            Policy::ThreeHands => self.young.push(slot),
+            Policy::Clock => self.main.push(slot),
+        }
+    }
+
+    fn set_aside(&mut self, victim: Victim<H>) {
+        self.aside += victim.weight;
+        self.doomed.push_back(victim);
+    }
+
+    fn enter_main(&mut self, entry: H) {
+        entry.set_uses(0);
+        let slot = self.count(entry);
+        self.main.push(slot);
+    }
+
+    /// Whether a ghost of the entry speaks for it. It also tells which ring is too small.
+    fn returns_soon(&mut self, entry: &H, weight: u64, origin: Option<Origin>) -> bool {
+        let room = self.main_has_room(weight);
+        match self.recall(entry, origin) {
+            Some((Left::Window, age)) => {
+                let held = self.window_weight();
+                self.balance.widen(weight, age, held);
+                room || self.duel(age + held)
+            }
+            Some((Left::Main, age)) => {
+                self.balance.narrow(weight);
+                room || self.duel(age)
+            }
+            None => false,
+        }
+    }
+
+    fn recall(&mut self, entry: &H, origin: Option<Origin>) -> Option<(Left, u64)> {
+        let now = self.time.now;
+        if let Some(origin) = origin {
+            return Some((origin.left(), now.saturating_sub(origin.stamp())));
+        }
+        let fresh = |age: &u64| *age <= WINDOW_GHOSTS * self.budget.capacity;
+        let hash = entry.hash();
+        let window = self.window_ghosts.take(hash, now).filter(fresh);
+        let main = |ghosts: &mut G| ghosts.take(hash, now);
+        match window {
+            Some(age) => Some((Left::Window, age)),
+            None => main(&mut self.main_ghosts).map(|age| (Left::Main, age)),
+        }
+    }
+
+    /// Whether main's coldest gives way to an entry that was away for `distance`.
+    fn duel(&mut self, distance: u64) -> bool {
+        for _ in 0..2 {
+            let Some(slot) = self.main.front() else {
+                return true;
+            };
+            let age = self.time.age(slot.stamp) as f64;
+            let stays = slot.entry.uses() > 0 || slot.entry.is_gone();
+            if !stays && age <= distance as f64 * ADVANTAGE {
+                self.balance.met_cold();
+                return false;
+            }
+            if let Some(loser) = self.main_hand(true) {
+                self.set_aside(loser);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Clears what the young half has been used for: a burst is not a habit.
+    pub(super) fn middle_hand(&mut self) {
+        while self.young.weight() > self.balance.half() {
+            let Some(slot) = self.young.pop() else { return };
+            self.steps += 1;
+            if !slot.entry.is_gone() {
+                slot.entry.set_uses(0);
+                let slot = Slot { weight: Weight::of(slot.entry.weight()), ..slot };
+                self.old.push(slot);
+            }
+        }
+    }
+
+    /// Gives up what lost a duel, unless it was used since.
+    pub(super) fn reprieve(&mut self, spares: bool) -> Option<Victim<H>> {
+        let victim = self.doomed.pop_front()?;
+        self.aside -= victim.weight;
+        if victim.entry.is_gone() {
+            return None;
+        }
+        if spares && victim.entry.uses() > 0 {
+            self.put_back(victim);
+            return None;
+        }
+        Some(victim)
+    }
+
+    /// Sends the window's last to main, or gives it up.
+    pub(super) fn tail_hand(&mut self, spares: bool) -> Option<Victim<H>> {
+        let slot = self.old.pop().or_else(|| self.young.pop())?;
+        self.steps += 1;
+        if slot.entry.is_gone() {
+            return None;
+        }
+        if spares && self.earns_main(&slot.entry) {
+            self.enter_main(slot.entry);
+            return None;
+        }
+        Some(self.doom(slot.entry, Left::Window, self.time.now))
+    }
+
+    fn earns_main(&mut self, entry: &H) -> bool {
+        let weight = Weight::of(entry.weight()).value();
+        let room = self.main_has_room(weight);
+        if entry.uses() > 0 {
+            room || self.duel(0)
+        } else {
+            self.balance.spend(weight, room) || (self.balance.lucky() && (room || self.duel(0)))
+        }
+    }
+
+    /// Sends main's first round again, or gives it up.
+    pub(super) fn main_hand(&mut self, spares: bool) -> Option<Victim<H>> {
+        let slot = self.main.pop()?;
+        self.steps += 1;
+        let uses = slot.entry.uses();
+        if slot.entry.is_gone() {
+            return None;
+        }
+        if spares && uses > 0 {
+            self.balance.met_used();
+            slot.entry.set_uses(uses - 1);
+            let slot = self.count(slot.entry);
+            self.main.push(slot);
+            return None;
+        }
+        self.balance.met_cold();
+        let stamp = self.time.now - self.time.age(slot.stamp);
+        Some(self.doom(slot.entry, Left::Main, stamp))
+    }
+
+    /// Lets go of an entry; its ghost stays.
+    fn doom(&mut self, entry: H, left: Left, stamp: u64) -> Victim<H> {
+        if self.policy == Policy::ThreeHands {
+            let (entries, now) = (self.len() + 1, self.time.now);
+            let ghosts = match left {
+                Left::Window => &mut self.window_ghosts,
+                Left::Main => &mut self.main_ghosts,
+            };
+            ghosts.fit(entries, self.budget.capacity, now);
+            ghosts.put(entry.hash(), stamp, now);
+        }
+        let weight = Weight::of(entry.weight()).value();
+        let origin = Origin::new(left, stamp);
+        Victim { entry, weight, origin }
+    }
+}
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    struct Entry(u64, Rc<Cell<u8>>);
+
+    impl Handle for Entry {
+        fn uses(&self) -> u8 {
+            self.1.get()
+        }
+        fn set_uses(&self, uses: u8) {
+            self.1.set(uses);
+        }
+        fn weight(&self) -> u64 {
+            1
+        }
+        fn hash(&self) -> u64 {
+            self.0
+        }
+        fn is_gone(&self) -> bool {
+            self.1.get() == GONE
+        }
+    }
+
+    /// A use count that marks what was removed.
+    const GONE: u8 = 255;
+
+    const BUDGET: Budget = Budget { capacity: 100, target: 100 };
+
+    /// A full clock: 5 in the window, 95 in main.
+    fn full() -> Clock<Entry> {
+        let mut clock = Clock::new(Policy::ThreeHands);
+        for key in 0..200 {
+            clock.admit(Entry(key, Rc::default()));
+            while clock.next(BUDGET).is_some() {}
+        }
+        assert_eq!((clock.window_weight(), clock.main.len()), (5, 95));
+        clock
+    }
+
+    #[test]
+    fn a_revived_entry_duels_as_a_ghost() {
+        for (left, ago, main) in
+            [(Left::Window, 1, 95), (Left::Window, 1_000, 94), (Left::Main, 1, 95), (Left::Main, 1_000, 94)]
+        {
+            let mut clock = full();
+            let now = clock.time.now;
+            clock.time.now += 1_000;
+            let origin = Origin::new(left, now + 1_000 - ago);
+            clock.readmit(Entry(999, Rc::default()), origin);
+            let victim = clock.next(BUDGET).expect("a victim");
+            let entered = ago == 1;
+            assert_eq!(victim.origin.left() == Left::Main, entered, "{left:?} {ago}");
+            assert!(clock.main.len() <= main + 1);
+        }
+    }
+
+    /// What a duel dooms before the limit is reached stays cached, and stays for good if used.
+    #[test]
+    fn a_reprieve() {
+        for (uses, stays) in [(0, false), (1, true)] {
+            let mut clock = full();
+            let wide = Budget { capacity: 100, target: 99 };
+            clock.time.now += 1_000;
+            let last = &clock.main.front().expect("an entry").entry;
+            let (key, count) = (last.0, last.1.clone());
+            assert!(clock.duel(0));
+            count.set(uses);
+            assert_eq!((clock.len(), clock.weight(), clock.doomed.len()), (100, 100, 1));
+            assert!(clock.next(BUDGET).is_none());
+            let victim = clock.next(wide).expect("a victim");
+            assert_eq!(victim.entry.0 != key, stays);
+        }
+    }
+
+    #[test]
+    fn stamps_are_rewritten_for_a_much_larger_capacity() {
+        let mut clock = full();
+        clock.time.now += 1_000_000;
+        let age = |clock: &Clock<Entry>| clock.time.age(clock.main.front().unwrap().stamp);
+        let before = age(&clock);
+        for capacity in [1 << 30, 1 << 20] {
+            clock.drain(Budget { capacity, target: capacity }, 1);
+            assert!(age(&clock).abs_diff(before) <= 1 << 10, "{}", age(&clock));
+        }
+    }
+
+    #[test]
+    fn what_is_gone_leaves_the_queues_too() {
+        let mut clock = full();
+        clock.time.now += 1_000;
+        assert!(clock.duel(0));
+        clock.readmit(Entry(999, Rc::default()), Origin::new(Left::Main, 0));
+        let doomed = &clock.doomed[0].entry;
+        doomed.1.set(GONE);
+        clock.remove_gone();
+        assert_eq!((clock.len(), clock.weight()), (100, 100));
+    }
+
+    #[test]
+    fn origins() {
+        for left in [Left::Window, Left::Main] {
+            let origin = Origin::new(left, 12_345);
+            assert_eq!((origin.left(), origin.stamp()), (left, 12_345));
+        }
+        assert_eq!(size_of::<Origin>(), 8);
+    }
+}
