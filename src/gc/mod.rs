@@ -37,7 +37,7 @@ pub mod model {
     impl<K: Eq + Send + Sync + 'static, V: Send + Sync + 'static> Region<K, V> {
         /// One batch, waiting for other sweepers.
         pub fn pass(&self, want: Want) -> Swept {
-            super::Sweep::sweep(self, want, true, &|| None).expect("it waits")
+            super::Sweep::sweep(self, super::Order::of(want), true, &|| None).expect("it waits")
         }
 
         /// A look at every weak entry, and the frees.
@@ -62,7 +62,7 @@ use crate::{
 };
 use ledger::{Ledger, Reserved};
 use pacer::{Pacer, Strip};
-use pass::{Swept, Want};
+use pass::{Order, Swept, Want};
 use std::{fmt, time::Instant};
 
 /// How often an insert looks for room before it proceeds without.
@@ -90,7 +90,7 @@ impl Effort {
 pub(crate) trait Sweep: Send + Sync {
     /// One batch; `None` if another thread sweeps and `wait` is not set. `net` is what the calling thread has taken
     /// from the heap so far, if that can be told.
-    fn sweep(&self, want: Want, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept>;
+    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept>;
     /// Looks at all weak entries.
     fn review(&self) -> Swept;
     /// Frees what was stripped, as far as no reader holds it back.
@@ -381,7 +381,8 @@ impl Collector {
         for _ in 0..effort.batches() {
             let Some(want) = left(strip, &done) else { break };
             let Some((which, region)) = coldest(&regions, &tired) else { break };
-            let swept = region.sweep(want, effort == Effort::Whole, &|| settings.source.net_of_thread());
+            let order = Order { want, stripped: done.weight };
+            let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net_of_thread());
             if swept.is_none_or(|swept| swept.stripped == 0) {
                 tired.push(which);
             }

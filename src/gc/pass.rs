@@ -50,6 +50,21 @@ pub enum Want {
     Fit,
 }
 
+/// What a sweep is after, and what its pass did before.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    pub want: Want,
+    /// The weight that was stripped since the heap was read.
+    pub stripped: u64,
+}
+
+impl Order {
+    /// The first of a pass.
+    pub fn of(want: Want) -> Self {
+        Self { want, stripped: 0 }
+    }
+}
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Swept {
@@ -59,6 +74,8 @@ pub struct Swept {
     pub revived: u64,
     pub freed: u64,
     pub shared: u64,
+    /// What the stripped weigh.
+    pub weight: u64,
 }
 
 impl Swept {
@@ -69,6 +86,7 @@ impl Swept {
         self.revived += other.revived;
         self.freed += other.freed;
         self.shared += other.shared;
+        self.weight += other.weight;
     }
 }
 
@@ -96,7 +114,7 @@ where
     pub fn fit(&self) {
         let Some(most) = self.bounds.max_weight else { return };
         while self.sums.weight.load(Relaxed) > most {
-            if self.sweep(lock(&self.rings), Want::Fit, &|| None).stripped == 0 {
+            if self.sweep(lock(&self.rings), Order::of(Want::Fit), &|| None).stripped == 0 {
                 return; // what is left is being put in by others, who will look after it
             }
         }
@@ -105,7 +123,10 @@ where
     /// Takes in what came, and forgets what went, if that is much. Does nothing while another thread sweeps.
     pub fn tidy(&self) {
         if let Some(mut rings) = self.try_rings() {
-            self.take_in(&mut rings);
+            let came = self.take_in(&mut rings);
+            // Twice what came: a pass meets little that was not placed yet.
+            let budget = self.budget(&rings, 0);
+            rings.clock.drain(budget, 2 * came);
         }
     }
 
@@ -121,20 +142,20 @@ where
     fn sweep(
         &self,
         mut rings: MutexGuard<'_, Rings<K, V>>,
-        want: Want,
+        order: Order,
         net: &dyn Fn() -> Option<i64>,
     ) -> Swept {
         self.take_in(&mut rings);
         let before = rings.clock.steps();
         let mut revived = self.wake(&mut rings, REVIEWED);
-        let batch = self.strip_batch(&mut rings, want, &mut revived);
+        let batch = self.strip_batch(&mut rings, order, &mut revived);
         let swept = rings.clock.steps() - before;
         self.tell_coldest(&rings);
         drop(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
         done.revived = revived;
-        if !matches!(want, Want::Fit) {
+        if !matches!(order.want, Want::Fit) {
             done.add(self.review_some(REVIEWED));
         }
         if done.stripped + done.reaped > 0 {
@@ -143,26 +164,22 @@ where
         done
     }
 
-    /// Step 1, first half.
-    fn take_in(&self, rings: &mut Rings<K, V>) {
+    /// Step 1, first half. Returns how many came.
+    fn take_in(&self, rings: &mut Rings<K, V>) -> usize {
         let mut came = 0;
         self.incoming.drain(|it| {
             came += 1;
             self.sort(it, rings);
         });
-        if came > 0 {
-            let now = self.ledger.now.fetch_add(came, Relaxed) + came;
-            let budget = self.budget(rings, 0);
-            // Twice what came: rings that had piled up are worked off, too.
-            rings.clock.drain(budget, 2 * came as usize);
-            rings.ages.mark(rings.clock.now(), now);
-            self.tell_coldest(rings);
-        }
+        let now = self.ledger.now.fetch_add(came as u64, Relaxed) + came as u64;
+        rings.ages.mark(rings.clock.now(), now);
+        self.tell_coldest(rings);
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);
             rings.clock.remove_gone();
             rings.weak.retain(|came| came.entry.slot.state() != State::Closed);
         }
+        came
     }
 
     /// Gives an entry its place. Returns whether that is the clock.
@@ -179,13 +196,21 @@ where
         true
     }
 
-    /// What the policy goes by: what there would be room for with the heap at its goal, and what is to be left after so much weight
-    /// is stripped.
+    /// What the policy goes by: the capacity is what there would be room for with the heap at its goal (at the last reading, before
+    /// `stripped` went), the target what passes leave of that.
     fn budget(&self, rings: &Rings<K, V>, stripped: u64) -> Budget {
-        let weight = self.sums.weight.load(Relaxed);
+        let weight = self.sums.weight.load(Relaxed).saturating_add(stripped);
         let most = self.bounds.max_weight.unwrap_or(u64::MAX);
         let capacity = weight.saturating_add(self.weight_of(self.ledger.room.load(Relaxed))).min(most).max(1);
-        Budget { capacity, target: rings.clock.weight().saturating_sub(stripped).min(capacity) }
+        Budget { capacity, target: (capacity as f64 * rings.kept) as u64 }
+    }
+
+    /// The same for a pass that has so much weight to strip yet.
+    fn budget_of_pass(&self, rings: &mut Rings<K, V>, order: Order, left: u64) -> Budget {
+        let Budget { capacity, .. } = self.budget(rings, order.stripped);
+        let target = rings.clock.weight().saturating_sub(left.max(1)).min(capacity);
+        rings.kept = target as f64 / capacity as f64;
+        Budget { capacity, target }
     }
 
     /// The weight that stands for so many bytes.
@@ -215,23 +240,32 @@ where
         revived
     }
 
-    /// The clock's next victim; where it has none, it may be among the weak, revived.
-    fn next_victim(&self, rings: &mut Rings<K, V>, left: u64, revived: &mut u64) -> Option<Prey<K, V>> {
-        let budget = self.budget(rings, left.max(1));
-        let victim = rings.clock.next(budget);
-        if victim.is_some() || rings.weak.is_empty() {
-            return victim;
+    /// The clock's next victim. Where it has none within the budget, entries may have gone without a word, or be among the weak,
+    /// revived.
+    fn next_victim(
+        &self,
+        rings: &mut Rings<K, V>,
+        budget: &mut Budget,
+        order: Order,
+        left: u64,
+        revived: &mut u64,
+    ) -> Option<Prey<K, V>> {
+        if let Some(victim) = rings.clock.next(*budget) {
+            return Some(victim);
         }
         *revived += self.wake(rings, usize::MAX);
-        rings.clock.next(self.budget(rings, left.max(1)))
+        *budget = self.budget_of_pass(rings, order, left);
+        rings.clock.next(*budget)
     }
 
     /// Step 1, second half.
-    fn strip_batch(&self, rings: &mut Rings<K, V>, want: Want, revived: &mut u64) -> Batch<K, V> {
+    fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order, revived: &mut u64) -> Batch<K, V> {
         let mut batch = Vec::new();
         let mut bytes = 0;
-        while let Some(left) = self.left(want, bytes, batch.len()) {
-            let Some(victim) = self.next_victim(rings, left, revived) else { break };
+        let Some(left) = self.left(order.want, 0, 0) else { return batch };
+        let mut budget = self.budget_of_pass(rings, order, left);
+        while let Some(left) = self.left(order.want, bytes, batch.len()) {
+            let Some(victim) = self.next_victim(rings, &mut budget, order, left, revived) else { break };
             match self.strip(victim) {
                 Ok(stripped) => {
                     bytes += self.learned.bytes(stripped.weight);
@@ -255,7 +289,10 @@ where
             Want::Bytes(most) => {
                 (bytes < most && stripped < self.learned.batch()).then(|| self.weight_of(most - bytes))
             }
-            Want::Entries(most) => ((stripped as u64) < most).then_some(1),
+            Want::Entries(most) => {
+                let left = most.saturating_sub(stripped as u64);
+                (left > 0).then(|| left.saturating_mul(self.average_weight()))
+            }
             Want::Fit => {
                 let weight = self.sums.weight.load(Relaxed);
                 self.bounds.max_weight.and_then(|most| weight.checked_sub(most)).filter(|&over| over > 0)
@@ -292,6 +329,7 @@ where
         }
         let (mut remains, mut values) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for stripped in batch {
+            done.weight += stripped.weight;
             if Arc::strong_count(&stripped.value) > 1 {
                 done.shared += self.learned.bytes(stripped.weight);
             }
@@ -399,9 +437,9 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    fn sweep(&self, want: Want, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept> {
+    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept> {
         let rings = if wait { lock(&self.rings) } else { self.try_rings()? };
-        Some(self.sweep(rings, want, net))
+        Some(self.sweep(rings, order, net))
     }
 
     fn review(&self) -> Swept {

@@ -76,6 +76,8 @@ pub struct Region<K, V> {
 #[derive(Debug)]
 pub struct Rings<K, V> {
     pub clock: Clock<Arc<Entry<K, V>>>,
+    /// The share of its capacity that the last pass left.
+    pub kept: f64,
     /// The clock's time, in the collector's.
     pub ages: Ages,
     /// Stripped entries whose value a caller holds.
@@ -121,6 +123,7 @@ where
             index: Index::new(),
             rings: Mutex::new(Rings {
                 clock: Clock::new(bounds.policy),
+                kept: 1.0,
                 ages: Ages::default(),
                 weak: VecDeque::new(),
             }),
