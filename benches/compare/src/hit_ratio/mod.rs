@@ -6,6 +6,7 @@
 mod belady;
 mod best;
 mod foyer;
+mod halves;
 mod lineup;
 mod lru;
 mod mini_moka;
@@ -65,6 +66,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
 
+    /// weakmap alone: what two threads lose against one, replaying the halves of each trace at once.
+    #[arg(long)]
+    halves: bool,
+
     /// Three small traces at two sizes; made-up traces if no folder is given.
     #[arg(long)]
     quick: bool,
@@ -86,6 +91,9 @@ impl Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
+    if options.halves {
+        return halves::run(options);
+    }
     let subjects = lineup::pick(&options.only)?;
     let sources = source::pick(options)?;
     let best = Best::beside(options.traces.as_deref(), options.sized)?;

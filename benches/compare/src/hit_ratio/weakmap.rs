@@ -20,7 +20,7 @@ pub enum Weakmap {
 }
 
 /// Hashes alike in every run. The value is the weight.
-type Map = WeakMap<u32, u32, BuildHasherDefault<DefaultHasher>>;
+pub type Map = WeakMap<u32, u32, BuildHasherDefault<DefaultHasher>>;
 
 impl Subject for Weakmap {
     fn name(&self) -> &'static str {
@@ -46,12 +46,12 @@ fn builder(unit: u64) -> Builder<u32, u32, BuildHasherDefault<DefaultHasher>> {
     WeakMap::builder().hasher(Default::default()).weigher(move |_, weight| u64::from(*weight) * unit)
 }
 
-fn capped(room: &Room, policy: Policy) -> Map {
+pub fn capped(room: &Room, policy: Policy) -> Map {
     let idle = builder(1).limit(u64::MAX).heap(Scripted::new());
     idle.max_weight(room.capacity).policy(policy).build().expect("bounds above 0")
 }
 
-fn access(map: &Map, key: u32, weight: u32) -> bool {
+pub fn access(map: &Map, key: u32, weight: u32) -> bool {
     let hit = map.get(&key).is_some();
     if !hit {
         map.insert(key, weight);
