@@ -7,7 +7,9 @@ use crate::{
 };
 
 /// The most that an entry's use count says.
-pub const MOST_USES: u8 = 3;
+const MOST_USES: u8 = 3;
+/// In place of a count: a `get` wanted to revive the entry, and could not.
+const WANTED: u8 = 4;
 
 /// Key, weight, use count, slot.
 #[derive(Debug)]
@@ -53,7 +55,21 @@ impl<K, V> Entry<K, V> {
     }
 
     pub fn uses(&self) -> u8 {
-        self.uses.load(Relaxed)
+        self.uses.load(Relaxed).min(MOST_USES)
+    }
+
+    /// Asks the sweeper to revive it.
+    pub fn want(&self) {
+        self.uses.store(WANTED, Relaxed);
+    }
+
+    /// Whether the sweeper was asked.
+    pub fn take_wanted(&self) -> bool {
+        let wanted = self.uses.load(Relaxed) == WANTED;
+        if wanted {
+            self.uses.store(MOST_USES, Relaxed);
+        }
+        wanted
     }
 
     pub fn set_uses(&self, uses: u8) {

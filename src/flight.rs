@@ -19,7 +19,7 @@
 
 use crate::{
     entry::Entry,
-    index::{Given, Node, Sought},
+    index::{Given, Node, Same, Sought},
     sync::{
         Arc, AtomicUsize, HashMap, OnceCell,
         Ordering::{Relaxed, SeqCst},
@@ -48,7 +48,8 @@ struct Flight<V> {
 pub struct Seat<'f, K: Eq, V> {
     flights: &'f Flights<K, V>,
     flight: Arc<Flight<V>>,
-    entry: &'f Arc<Entry<K, V>>,
+    /// What the table knows the flight by: leaving and landing call no `Eq`, which may panic.
+    key: Arc<Entry<K, V>>,
 }
 
 impl<K: Eq, V> Flights<K, V> {
@@ -57,7 +58,7 @@ impl<K: Eq, V> Flights<K, V> {
     }
 
     /// Joins the flight of the entry's key.
-    pub fn join<'f>(&'f self, entry: &'f Arc<Entry<K, V>>) -> Seat<'f, K, V> {
+    pub fn join(&self, entry: &Arc<Entry<K, V>>) -> Seat<'_, K, V> {
         // Relaxed: ordered by the fence below.
         self.callers.fetch_add(1, Relaxed);
         let place = self.table.entry_sync(Node::new(Arc::clone(entry)));
@@ -65,12 +66,12 @@ impl<K: Eq, V> Flights<K, V> {
             .or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
         // Relaxed: under the table's lock.
         place.get().callers.fetch_add(1, Relaxed);
-        let flight = Arc::clone(place.get());
+        let (flight, key) = (Arc::clone(place.get()), Arc::clone(place.key().get()));
         drop(place);
         // Partner: the fence in `any`. Either a canceller sees the caller and finds the flight, or the load that follows sees all
         // that the canceller did before (a source that it changed, say): then what is loaded is not older than what it knows.
         fence(SeqCst);
-        Seat { flights: self, flight, entry }
+        Seat { flights: self, flight, key }
     }
 
     /// Cancels the key's flight, if there is one.
@@ -103,17 +104,13 @@ impl<K: Eq, V> Seat<'_, K, V> {
 
     /// Runs `put` and ends the flight, unless it was cancelled.
     pub fn land<R>(&self, put: impl FnOnce() -> R) -> Option<R> {
-        let place = self.flights.table.get_sync(&self.sought())?;
+        let place = self.flights.table.get_sync(&Same(&self.key))?;
         if !Arc::ptr_eq(place.get(), &self.flight) {
             return None;
         }
         let result = put();
         let _ = place.remove();
         Some(result)
-    }
-
-    fn sought(&self) -> Sought<'_, K> {
-        Sought::of(&**self.entry)
     }
 }
 
@@ -123,7 +120,7 @@ impl<K: Eq, V> Drop for Seat<'_, K, V> {
             // Relaxed: under the table's lock.
             Arc::ptr_eq(flight, &self.flight) && flight.callers.fetch_sub(1, Relaxed) == 1
         };
-        self.flights.table.remove_if_sync(&self.sought(), last);
+        self.flights.table.remove_if_sync(&Same(&self.key), last);
         // Relaxed: to have left too late costs a canceller a look into the table.
         self.flights.callers.fetch_sub(1, Relaxed);
     }

@@ -99,7 +99,7 @@ impl<T> Node<T> {
         Self(Some(it))
     }
 
-    fn get(&self) -> &Arc<T> {
+    pub fn get(&self) -> &Arc<T> {
         self.0.as_ref().expect("full until it is dropped or taken apart")
     }
 
@@ -137,13 +137,6 @@ pub struct Sought<'q, Q: ?Sized> {
     pub key: &'q Q,
 }
 
-impl<'q, Q> Sought<'q, Q> {
-    /// The key of a thing that may be in the table or not.
-    pub fn of(it: &'q impl Keyed<Key = Q>) -> Self {
-        Self { hash: it.hash(), key: it.key() }
-    }
-}
-
 impl<Q: ?Sized> Hash for Sought<'_, Q> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.hash);
@@ -158,7 +151,7 @@ impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized> Equivalent<Node<T>> for Sought<'_
 }
 
 /// A thing to look up by identity.
-struct Same<'a, T>(&'a Arc<T>);
+pub struct Same<'a, T>(pub &'a Arc<T>);
 
 impl<T: Keyed> Hash for Same<'_, T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {

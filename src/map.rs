@@ -518,9 +518,12 @@ where
         }
         entry.set_weight(weight);
         entry.slot.fill(Arc::clone(&value));
-        let there = seat.land(|| self.region.link_unless_alive(entry)).flatten();
-        self.inserted(weight.saturating_sub(average));
-        Ok(there.unwrap_or(value))
+        match seat.land(|| self.region.link_unless_alive(entry)) {
+            Some(None) => self.inserted(weight.saturating_sub(average)),
+            Some(Some(newer)) => return Ok(newer),
+            None => (), // cancelled
+        }
+        Ok(value)
     }
 }
 

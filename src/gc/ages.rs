@@ -16,6 +16,13 @@ pub struct Ages {
 }
 
 impl Ages {
+    /// The first mark, if there is none: `global` where it can be told.
+    pub fn begin(&mut self, own: u64, global: u64) {
+        if self.marks.is_empty() && global != u64::MAX {
+            self.marks.push_back((own, global));
+        }
+    }
+
     /// Now it is `own` here and `global` there.
     pub fn mark(&mut self, own: u64, global: u64) {
         if self.marks.back().is_some_and(|&(last, _)| last == own) {

@@ -43,11 +43,6 @@ impl<T> Bag<T> {
     pub fn drain(&self, f: impl FnMut(T)) {
         self.0.iter().flat_map(|stripe| stripe.take()).for_each(f);
     }
-
-    /// Whether there may be something in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|stripe| stripe.len.load(Relaxed) == 0)
-    }
 }
 
 impl<T> Stripe<T> {

@@ -16,7 +16,7 @@ pub struct Ledger {
     pub reserved: AtomicU64,
     /// Entries admitted so far: the time by which regions compare ages.
     pub now: AtomicU64,
-    /// Bytes in use at the last reading, less those that are pending.
+    /// Bytes in use at the last reading, less those that are pending; 0 where the source does not tell what single threads take.
     pub used: AtomicU64,
     /// Bytes that the heap was below its goal at the last reading.
     pub room: AtomicU64,
@@ -33,6 +33,11 @@ impl Ledger {
     pub fn pend(self: &Arc<Self>, bytes: u64) -> Pending {
         self.pending.fetch_add(bytes, Relaxed);
         Pending { ledger: Arc::clone(self), bytes }
+    }
+
+    /// Whether the source tells what a strip frees.
+    pub fn is_measured(&self) -> bool {
+        self.used.load(Relaxed) > 0
     }
 
     /// Bytes of a weight, where nothing was learned yet: as if all that is in use were in the maps. Too much, if anything.

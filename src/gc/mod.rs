@@ -37,7 +37,8 @@ pub mod model {
     impl<K: Eq + Send + Sync + 'static, V: Send + Sync + 'static> Region<K, V> {
         /// One batch, waiting for other sweepers.
         pub fn pass(&self, want: Want) -> Swept {
-            super::Sweep::sweep(self, super::Order::of(want), true, &|| None).expect("it waits")
+            super::Sweep::sweep(self, super::Order::of(want), true, &|| crate::heap::Net::Unknown)
+                .expect("it waits")
         }
 
         /// A look at every weak entry, and the frees.
@@ -51,7 +52,7 @@ pub mod model {
 
 use crate::{
     builder::{ConfigError, Tuning},
-    heap::Source,
+    heap::{Net, Source},
     stats::{CollectorStats, PassReport, count},
     sync::{
         ArcSwap, Lazy, lock_shared,
@@ -88,9 +89,8 @@ impl Effort {
 
 /// A region, whatever it holds.
 pub(crate) trait Sweep: Send + Sync {
-    /// One batch; `None` if another thread sweeps and `wait` is not set. `net` is what the calling thread has taken
-    /// from the heap so far, if that can be told.
-    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept>;
+    /// One batch; `None` if another thread sweeps and `wait` is not set.
+    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Net) -> Option<Swept>;
     /// Looks at all weak entries.
     fn review(&self) -> Swept;
     /// Frees what was stripped, as far as no reader holds it back.
@@ -140,6 +140,7 @@ struct Settings {
     tuning: Tuning,
     pacer: Pacer,
     source: Source,
+    measures: bool,
     limit: u64,
 }
 
@@ -378,13 +379,15 @@ impl Collector {
         let mut done = Swept::default();
         let regions = self.0.regions.load();
         let mut tired = Vec::new();
-        for _ in 0..effort.batches() {
+        let mut batches = 0;
+        while batches < effort.batches() {
             let Some(want) = left(strip, &done) else { break };
             let Some((which, region)) = coldest(&regions, &tired) else { break };
             let order = Order { want, stripped: done.weight };
-            let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net_of_thread());
-            if swept.is_none_or(|swept| swept.stripped == 0) {
-                tired.push(which);
+            let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net());
+            match swept {
+                Some(swept) if swept.stripped > 0 => batches += 1,
+                _ => tired.push(which),
             }
             done.add(swept.unwrap_or_default());
         }
@@ -399,7 +402,8 @@ impl Collector {
         let pending = if settings.source.is_weights() { 0 } else { ledger.pending.load(Relaxed) };
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
         let x = live.saturating_sub(pending);
-        ledger.used.store(x, Relaxed);
+        // Where bytes are not measured, weights are taken at their word.
+        ledger.used.store(if settings.measures { x } else { 0 }, Relaxed);
         ledger.room.store(settings.pacer.goal().saturating_sub(x), Relaxed);
         Load { live, error: sample.error, x }
     }
@@ -440,7 +444,7 @@ impl Settings {
         };
         let pacer = Pacer::new(tuning.law, limit, tuning.sensitivity);
         let source = Source::choose(tuning.heap.clone());
-        Ok(Self { tuning, pacer, source, limit })
+        Ok(Self { tuning, pacer, measures: source.measures(), source, limit })
     }
 }
 

@@ -14,24 +14,20 @@
 use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
-    region::{Came, Grave, Region, Rings, inline_bytes},
+    region::{Came, Grave, Region, Rings, inline_bytes, quietly},
 };
 use crate::{
     entry::Entry,
+    heap::Net,
     index::Keyed,
     slot::State,
     stats::count,
     sync::{
-        Arc, Guard, MutexGuard, TryLockError, lock, pin,
+        Arc, Guard, MutexGuard, TryLockError, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
         yield_now,
     },
 };
-use std::{
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
-
 /// Entries stripped under one hold of the rings' lock.
 const BATCH: usize = 64;
 /// Weak counts that wait before a guard is asked to carry them.
@@ -114,7 +110,7 @@ where
     pub fn fit(&self) {
         let Some(most) = self.bounds.max_weight else { return };
         while self.sums.weight.load(Relaxed) > most {
-            if self.sweep(lock(&self.rings), Order::of(Want::Fit), &|| None).stripped == 0 {
+            if self.sweep(lock(&self.rings), Order::of(Want::Fit), &|| Net::Unknown).stripped == 0 {
                 return; // what is left is being put in by others, who will look after it
             }
         }
@@ -127,6 +123,7 @@ where
             // Twice what came: a pass meets little that was not placed yet.
             let budget = self.budget(&rings, 0);
             rings.clock.drain(budget, 2 * came);
+            self.tell_ages(&mut rings);
         }
     }
 
@@ -139,41 +136,35 @@ where
     }
 
     /// One batch: the steps of the module.
-    fn sweep(
-        &self,
-        mut rings: MutexGuard<'_, Rings<K, V>>,
-        order: Order,
-        net: &dyn Fn() -> Option<i64>,
-    ) -> Swept {
+    fn sweep(&self, mut rings: MutexGuard<'_, Rings<K, V>>, order: Order, net: &dyn Fn() -> Net) -> Swept {
         self.take_in(&mut rings);
         let before = rings.clock.steps();
-        let mut revived = self.wake(&mut rings, REVIEWED);
-        let batch = self.strip_batch(&mut rings, order, &mut revived);
+        self.wake(&mut rings, REVIEWED);
+        let batch = self.strip_batch(&mut rings, order);
         let swept = rings.clock.steps() - before;
-        self.tell_coldest(&rings);
+        self.tell_ages(&mut rings);
         drop(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
-        done.revived = revived;
         if !matches!(order.want, Want::Fit) {
             done.add(self.review_some(REVIEWED));
         }
         if done.stripped + done.reaped > 0 {
             count(&self.events.passes);
         }
+        done.revived = self.sums.found.swap(0, Relaxed);
         done
     }
 
     /// Step 1, first half. Returns how many came.
     fn take_in(&self, rings: &mut Rings<K, V>) -> usize {
         let mut came = 0;
+        rings.ages.begin(rings.clock.now(), self.sums.coldest.load(Relaxed));
         self.incoming.drain(|it| {
             came += 1;
             self.sort(it, rings);
         });
-        let now = self.ledger.now.fetch_add(came as u64, Relaxed) + came as u64;
-        rings.ages.mark(rings.clock.now(), now);
-        self.tell_coldest(rings);
+        self.ledger.now.fetch_add(came as u64, Relaxed);
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);
             rings.clock.remove_gone();
@@ -182,18 +173,17 @@ where
         came
     }
 
-    /// Gives an entry its place. Returns whether that is the clock.
-    fn sort(&self, came: Came<K, V>, rings: &mut Rings<K, V>) -> bool {
+    /// Gives an entry its place.
+    fn sort(&self, came: Came<K, V>, rings: &mut Rings<K, V>) {
         match (came.entry.slot.state(), came.origin) {
             (State::Strong, None) => rings.clock.admit(came.entry),
-            (State::Strong, Some(origin)) => rings.clock.readmit(came.entry, origin),
-            (State::Weak, _) => {
-                rings.weak.push_back(came);
-                return false;
+            (State::Strong, Some(origin)) => {
+                self.sums.found.fetch_add(1, Relaxed);
+                rings.clock.readmit(came.entry, origin);
             }
-            (State::Closed, _) => return false,
+            (State::Weak, _) => rings.weak.push_back(came),
+            (State::Closed, _) => (),
         }
-        true
     }
 
     /// What the policy goes by: the capacity is what there would be room for with the heap at its goal (at the last reading, before
@@ -219,10 +209,16 @@ where
         (bytes as f64 / unit as f64 * (1 << 20) as f64) as u64
     }
 
-    fn tell_coldest(&self, rings: &Rings<K, V>) {
-        let coldest =
-            rings.clock.coldest().map(|age| rings.ages.since(rings.clock.now().saturating_sub(age)));
-        self.sums.coldest.store(coldest.unwrap_or(u64::MAX), Relaxed);
+    /// Notes what time it is, and tells others how old the clock's next candidate is.
+    fn tell_ages(&self, rings: &mut Rings<K, V>) {
+        let own = rings.clock.now();
+        rings.ages.mark(own, self.ledger.now.load(Relaxed));
+        let coldest = match rings.clock.coldest() {
+            Some(age) => rings.ages.since(own.saturating_sub(age)),
+            None if rings.clock.is_empty() => u64::MAX,
+            None => rings.ages.since(own), // none was placed yet
+        };
+        self.sums.coldest.store(coldest, Relaxed);
     }
 
     /// Closed entries are forgotten when they are a third of all.
@@ -230,14 +226,12 @@ where
         self.sums.closed.load(Relaxed) > 64 + self.sums.entries.load(Relaxed) / 2
     }
 
-    /// Of so many weak entries, those that are strong again go to the clock. Returns how many.
-    fn wake(&self, rings: &mut Rings<K, V>, most: usize) -> u64 {
-        let mut revived = 0;
+    /// Of so many weak entries, those that are strong again go to the clock.
+    fn wake(&self, rings: &mut Rings<K, V>, most: usize) {
         for _ in 0..most.min(rings.weak.len()) {
             let Some(came) = rings.weak.pop_front() else { break };
-            revived += u64::from(self.sort(came, rings));
+            self.sort(came, rings);
         }
-        revived
     }
 
     /// The clock's next victim. Where it has none within the budget, entries may have gone without a word, or be among the weak,
@@ -248,24 +242,23 @@ where
         budget: &mut Budget,
         order: Order,
         left: u64,
-        revived: &mut u64,
     ) -> Option<Prey<K, V>> {
         if let Some(victim) = rings.clock.next(*budget) {
             return Some(victim);
         }
-        *revived += self.wake(rings, usize::MAX);
+        self.wake(rings, usize::MAX);
         *budget = self.budget_of_pass(rings, order, left);
         rings.clock.next(*budget)
     }
 
     /// Step 1, second half.
-    fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order, revived: &mut u64) -> Batch<K, V> {
+    fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         let Some(left) = self.left(order.want, 0, 0) else { return batch };
         let mut budget = self.budget_of_pass(rings, order, left);
         while let Some(left) = self.left(order.want, bytes, batch.len()) {
-            let Some(victim) = self.next_victim(rings, &mut budget, order, left, revived) else { break };
+            let Some(victim) = self.next_victim(rings, &mut budget, order, left) else { break };
             match self.strip(victim) {
                 Ok(stripped) => {
                     bytes += self.learned.bytes(stripped.weight);
@@ -287,7 +280,7 @@ where
         }
         match want {
             Want::Bytes(most) => {
-                (bytes < most && stripped < self.learned.batch()).then(|| self.weight_of(most - bytes))
+                (bytes < most && stripped < self.sure_of()).then(|| self.weight_of(most - bytes))
             }
             Want::Entries(most) => {
                 let left = most.saturating_sub(stripped as u64);
@@ -298,6 +291,11 @@ where
                 self.bounds.max_weight.and_then(|most| weight.checked_sub(most)).filter(|&over| over > 0)
             }
         }
+    }
+
+    /// Strips that may be decided on at once: few while little was learned of what they free.
+    fn sure_of(&self) -> usize {
+        if self.ledger.is_measured() { self.learned.batch() } else { BATCH }
     }
 
     fn above_floor(&self) -> bool {
@@ -322,7 +320,7 @@ where
     }
 
     /// Steps 2 to 4.
-    fn release(&self, batch: Batch<K, V>, net: &dyn Fn() -> Option<i64>) -> Swept {
+    fn release(&self, batch: Batch<K, V>, net: &dyn Fn() -> Net) -> Swept {
         let mut done = Swept { stripped: batch.len() as u64, ..Swept::default() };
         if batch.is_empty() {
             return done;
@@ -342,18 +340,13 @@ where
     }
 
     /// Step 2. The heap that the destructors freed, where that was measured.
-    fn give_back(
-        &self,
-        values: Vec<Arc<V>>,
-        remains: &Remains<K, V>,
-        net: &dyn Fn() -> Option<i64>,
-    ) -> Freed {
+    fn give_back(&self, values: Vec<Arc<V>>, remains: &Remains<K, V>, net: &dyn Fn() -> Net) -> Freed {
         if pin::pinned() {
             let bytes = self.learned.bytes(remains.iter().map(|(_, weight)| weight).sum());
-            let pending = self.ledger.pend(bytes);
+            let (pending, events) = (self.ledger.pend(bytes), shared::Arc::clone(&self.events));
             pin::defer(move || {
                 for value in values {
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(mem::forget);
+                    quietly(&events, || drop(value));
                 }
                 drop(pending);
             });
@@ -363,10 +356,7 @@ where
         for value in values {
             self.quietly(|| drop(value));
         }
-        match (before, net()) {
-            (Some(before), Some(after)) => Freed::Measured((before - after).max(0) as u64),
-            _ => Freed::Unknown,
-        }
+        net().freed_since(before).map_or(Freed::Unknown, Freed::Measured)
     }
 
     /// Steps 3 and 4.
@@ -413,15 +403,13 @@ where
             done.reaped += 1;
             return false;
         }
-        if entry.uses() > 0 {
-            // Used, but a get had no room or was in a writer's way: now, or never until it is used again.
-            entry.set_uses(0);
+        if entry.take_wanted() {
+            // A get had no room for it, or was in a writer's way: now, or not until it is used again.
             if let Some(found) = entry.slot.get(&guard).filter(|found| found.weak) {
-                self.revive(entry, &found.value);
+                self.try_revive(entry, &found.value);
                 self.quietly(|| drop(found)); // may be the last one by now
             }
         }
-        done.revived += u64::from(entry.slot.state() == State::Strong);
         entry.slot.state() != State::Closed
     }
 }
@@ -437,16 +425,16 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Option<i64>) -> Option<Swept> {
+    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Net) -> Option<Swept> {
         let rings = if wait { lock(&self.rings) } else { self.try_rings()? };
         Some(self.sweep(rings, order, net))
     }
 
     fn review(&self) -> Swept {
         self.tidy();
-        let weak = self.sums.weak.load(Relaxed) as usize;
-        let done = self.review_some(weak);
+        let mut done = self.review_some(usize::MAX);
         self.tidy();
+        done.revived = self.sums.found.swap(0, Relaxed);
         done
     }
 
@@ -459,11 +447,7 @@ where
     }
 
     fn coldest(&self) -> u64 {
-        if self.incoming.is_empty() {
-            self.sums.coldest.load(Relaxed)
-        } else {
-            self.sums.coldest.load(Relaxed).min(u64::MAX - 1)
-        }
+        self.sums.coldest.load(Relaxed)
     }
 
     fn entries(&self) -> u64 {

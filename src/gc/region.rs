@@ -68,7 +68,7 @@ pub struct Region<K, V> {
     pub(super) learned: Learned,
     pub(super) ledger: shared::Arc<Ledger>,
     pub sums: Sums,
-    pub events: Events,
+    pub events: shared::Arc<Events>,
     pub reads: Reads,
 }
 
@@ -109,6 +109,8 @@ pub struct Sums {
     pub weight: AtomicU64,
     /// Closed entries that the sweeper has not met yet, about.
     pub closed: AtomicU64,
+    /// Weak entries that the sweeper found strong again since this was last reported.
+    pub found: AtomicU64,
     /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
     pub coldest: AtomicU64,
 }
@@ -119,6 +121,8 @@ where
     V: Send + Sync + 'static,
 {
     pub fn new(bounds: Bounds, ledger: shared::Arc<Ledger>) -> Self {
+        // The guards' thread-local is registered before a thread-local map is, so it goes after it.
+        drop(Guard::new());
         Self {
             index: Index::new(),
             rings: Mutex::new(Rings {
@@ -133,7 +137,7 @@ where
             learned: Learned::default(),
             ledger,
             sums: Sums { coldest: AtomicU64::new(u64::MAX), ..Sums::default() },
-            events: Events::default(),
+            events: shared::Arc::default(),
             reads: Reads::default(),
         }
     }
@@ -193,7 +197,10 @@ where
         let linking = Linking::begin(self, entry.weight());
         self.index.insert(Arc::clone(&entry))?;
         mem::forget(linking);
-        self.sums.coldest.fetch_min(self.ledger.now.load(Relaxed), Relaxed);
+        if self.sums.coldest.load(Relaxed) == u64::MAX {
+            // The first of an empty region: later than all that is elsewhere.
+            self.sums.coldest.store(self.ledger.now.fetch_add(1, Relaxed), Relaxed);
+        }
         if self.incoming.put(Came { entry, origin: None }) % MANY_CAME == 0 {
             self.tidy();
         }
@@ -313,8 +320,15 @@ where
         });
     }
 
-    /// Makes a stripped entry strong again, if there is room under `max_weight` and nobody else changes it.
-    pub fn revive(&self, entry: &Entry<K, V>, value: &Arc<V>) -> bool {
+    /// Makes a stripped entry strong again, if there is room under `max_weight` and nobody else changes it. Else the sweeper will, if it
+    /// can.
+    pub fn revive(&self, entry: &Entry<K, V>, value: &Arc<V>) {
+        if !self.try_revive(entry, value) {
+            entry.want();
+        }
+    }
+
+    pub(super) fn try_revive(&self, entry: &Entry<K, V>, value: &Arc<V>) -> bool {
         let Some(_writing) = self.try_write(entry) else { return false };
         let weight = entry.weight();
         if !self.charge_within(weight) {
@@ -381,8 +395,9 @@ where
         if state == State::Strong && pin::pinned() {
             // A pinned read may have handed out a reference: one count waits for it.
             let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>()));
+            let events = shared::Arc::clone(&self.events);
             pin::defer(move || {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(mem::forget);
+                quietly(&events, || drop(value));
                 drop(pending);
             });
         }
@@ -479,7 +494,8 @@ impl<K, V> Drop for Linking<'_, K, V> {
     }
 }
 
-fn quietly(events: &Events, f: impl FnOnce()) {
+/// Runs a destructor of the user's; its panic ends here and is counted.
+pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
         mem::forget(panic); // its own destructor may panic, too
         count(&events.panicked);

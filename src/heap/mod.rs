@@ -81,6 +81,26 @@ pub trait Heap: Send + Sync + 'static {
     }
 }
 
+/// What was taken from the heap so far, less what was given back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Net {
+    OfThread(i64),
+    OfAll(u64),
+    Unknown,
+}
+
+impl Net {
+    /// What was freed since `before`, if that can be told. What all threads have may have fallen for other reasons, or lag: only a
+    /// fall counts.
+    pub fn freed_since(self, before: Net) -> Option<u64> {
+        match (before, self) {
+            (Self::OfThread(before), Self::OfThread(after)) => Some((before - after).max(0) as u64),
+            (Self::OfAll(before), Self::OfAll(after)) => before.checked_sub(after).filter(|&freed| freed > 0),
+            _ => None,
+        }
+    }
+}
+
 /// The source that a collector goes by.
 #[derive(Clone)]
 pub(crate) enum Source {
@@ -103,11 +123,20 @@ impl Source {
         }
     }
 
-    pub fn net_of_thread(&self) -> Option<i64> {
+    /// What the calling thread has taken, as far as can be told: exactly, or by what all threads have.
+    pub fn net(&self) -> Net {
         match self {
-            Self::Heap(heap) => heap.net_of_thread(),
-            Self::Weights => None,
+            Self::Heap(heap) => match heap.net_of_thread() {
+                Some(net) => Net::OfThread(net),
+                None => Net::OfAll(heap.sample().live),
+            },
+            Self::Weights => Net::Unknown,
         }
+    }
+
+    /// Whether the source knows what single threads take.
+    pub fn measures(&self) -> bool {
+        matches!(self.net(), Net::OfThread(_))
     }
 
     pub fn is_weights(&self) -> bool {

@@ -38,3 +38,9 @@ pub fn waiting() -> &'static tally::AtomicUsize {
     static WAITING: tally::AtomicUsize = tally::AtomicUsize::new(0);
     &WAITING
 }
+
+/// What waits for pins, before it is handed to the epoch.
+pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
+    static ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
+    &ROOM
+}

@@ -76,6 +76,7 @@ impl Edge {
 ::loom::lazy_static! {
     static ref PINS: [CachePadded<AtomicUsize>; STRIPES] =
         std::array::from_fn(|_| CachePadded::new(AtomicUsize::new(0)));
+    static ref ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
     static ref WAITING: super::tally::AtomicUsize = super::tally::AtomicUsize::new(0);
 }
 
@@ -87,4 +88,9 @@ pub fn waiting() -> &'static super::tally::AtomicUsize {
 /// The counters of live pins, this execution's.
 pub fn pins() -> &'static [CachePadded<AtomicUsize>; STRIPES] {
     &PINS
+}
+
+/// What waits for pins, before it is handed to the epoch: this execution's.
+pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
+    &ROOM
 }

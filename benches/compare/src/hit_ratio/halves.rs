@@ -43,7 +43,10 @@ fn print(name: &str, [one, two]: [f64; 2]) {
 /// Hit ratios in %, of one thread and of two.
 fn measure(trace: &Trace, room: &Room) -> [f64; 2] {
     let (first, second) = trace.keys.split_at(trace.keys.len() / 2);
-    let hits = [in_turn(&capped(room, Default::default()), first, second), at_once(&capped(room, Default::default()), first, second)];
+    let hits = [
+        in_turn(&capped(room, Default::default()), first, second),
+        at_once(&capped(room, Default::default()), first, second),
+    ];
     hits.map(|hits| 100.0 * hits as f64 / trace.keys.len() as f64)
 }
 
