@@ -7,14 +7,13 @@
 //!
 //! Reads take no lock and write nothing shared. Insert and remove lock one bucket of 32; under that lock a user's `Eq`
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
-//! stop at [`Node`]).
+//! [`Quiet`](crate::quiet::Quiet) stops).
 
 use crate::sync::{Arc, Edge, Guard, HashIndex};
 use equivalent::Equivalent;
 use std::{
     fmt,
     hash::{BuildHasher, Hash, Hasher},
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 /// What can be indexed.
@@ -90,29 +89,20 @@ impl<T: Keyed> fmt::Debug for Index<T> {
     }
 }
 
-/// What scc stores. It may be dropped under a bucket's lock and inside any thread's read, so the panic of a key's
-/// destructor ends here (the panic hook has told it).
-pub struct Node<T>(Option<Arc<T>>);
+/// What scc stores. It may be dropped under a bucket's lock and inside any thread's read.
+pub struct Node<T>(Arc<T>);
 
 impl<T> Node<T> {
     pub fn new(it: Arc<T>) -> Self {
-        Self(Some(it))
+        Self(it)
     }
 
     pub fn get(&self) -> &Arc<T> {
-        self.0.as_ref().expect("full until it is dropped or taken apart")
+        &self.0
     }
 
-    fn into_inner(mut self) -> Arc<T> {
-        self.0.take().expect("full until it is dropped or taken apart")
-    }
-}
-
-impl<T> Drop for Node<T> {
-    fn drop(&mut self) {
-        let it = self.0.take();
-        // The panic's own payload may panic when dropped: forget it.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(it))).map_err(std::mem::forget);
+    fn into_inner(self) -> Arc<T> {
+        self.0
     }
 }
 

@@ -5,6 +5,8 @@ mod sync;
 
 mod slot;
 
+mod quiet;
+
 mod index;
 
 mod entry;

@@ -38,6 +38,7 @@
 //! Every change of the word is AcqRel, every load Acquire: who sees p sees the value behind it, and who takes a
 //! count out sees what was done under it. The counts themselves follow `Arc`'s own orderings.
 
+use crate::quiet::Quiet;
 use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin};
 use std::{mem, ptr};
 
@@ -219,9 +220,10 @@ impl<V> Drop for Slot<V> {
         // Relaxed: `&mut` is ordered after every other use.
         let word = self.0.load(Relaxed);
         if !word.is_null() {
-            let taken = displaced(word);
-            drop(taken.retired); // no guard can see this word: the slot itself is going
-            drop(taken.value);
+            let Displaced { value, retired, .. } = displaced(word);
+            drop(retired); // no guard can see this word: the slot itself is going
+            // This may be inside scc, which must not be unwound: a bucket array would be dropped twice.
+            drop(value.map(Quiet::new));
         }
     }
 }

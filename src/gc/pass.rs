@@ -306,7 +306,7 @@ where
     /// Gives the victim back if a writer is at it.
     fn strip(&self, victim: Prey<K, V>) -> Result<Stripped<K, V>, Prey<K, V>> {
         let Some(writing) = self.try_write(&victim.entry) else { return Err(victim) };
-        let weight = victim.entry.weight();
+        let weight = Entry::weight(&victim.entry); // not what the clock counts
         let Some(value) = victim.entry.slot.strip() else {
             drop(writing);
             return Err(victim);
@@ -528,7 +528,8 @@ impl<K, V> Handle for Arc<Entry<K, V>> {
     }
 
     fn weight(&self) -> u64 {
-        Entry::weight(self)
+        // What weighs nothing must go, too.
+        Entry::weight(self).max(1)
     }
 
     fn hash(&self) -> u64 {

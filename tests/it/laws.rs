@@ -48,6 +48,7 @@ fn every_pass_counts_the_entries_of_now() {
         assert_eq!(map.collect().stripped, left / 2 + 1);
         left -= left / 2 + 1;
         assert_eq!(map.len() as u64, left);
+        until_freed(&map);
     }
     assert_eq!(map.collect().stripped, 0);
 }
@@ -83,6 +84,7 @@ fn the_pacers_pass_takes_what_is_above_the_goal() {
         heap.set(goal + above);
         let report = map.collect();
         assert_eq!((report.stripped, report.freed), (taken, taken * KIB), "{above} bytes above the goal");
+        until_freed(&map);
     }
 }
 
@@ -179,6 +181,7 @@ fn tuning_counts_from_now_on() {
     let collector = map.collector();
     collector.tune(|tuning| tuning.law(Law::EveryPass)).unwrap();
     assert_eq!(map.collect().stripped, 51);
+    until_freed(&map);
     collector.tune(|tuning| tuning.law(Law::Pacer).limit(LIMIT / 4)).unwrap();
     assert_eq!(collector.stats().limit, LIMIT / 4);
     let other = Scripted::new();
