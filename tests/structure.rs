@@ -11,9 +11,10 @@ use std::{fs, path};
 /// Module, and what it may see of the crate. Below the first line of each nothing points up again.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("sync", &[]),
-    ("slot", &["sync"]),
+    ("quiet", &[]),
+    ("slot", &["quiet", "sync"]),
     ("index", &["sync"]),
-    ("entry", &["index", "slot", "sync"]),
+    ("entry", &["index", "quiet", "slot", "sync"]),
     ("stats", &["sync"]),
     ("heap", &["builder", "sync"]), // of builder: ConfigError
     ("gc", &["builder", "entry", "heap", "index", "slot", "stats", "sync"]), // of builder: Tuning, ConfigError
@@ -43,7 +44,7 @@ const ONLY_THIS: &[(&str, &str, &[&str])] =
 /// Files (or folders) that see none of the crate's other modules and no threads.
 const ALONE: &[&str] = &["gc/pacer.rs", "gc/clock.rs", "gc/clock/", "gc/ghost.rs", "gc/ages.rs"];
 
-const UNSAFE: &[&str] = &["slot.rs", "heap/counting.rs", "sync/loom/"];
+const UNSAFE: &[&str] = &["slot.rs", "quiet.rs", "heap/counting.rs", "sync/loom/"];
 
 const ALL: &[&str] = &["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
 /// Where which ordering may be named. What only counts is `Relaxed`; all else belongs to a protocol.

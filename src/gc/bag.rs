@@ -34,6 +34,11 @@ impl<T> Bag<T> {
         items.len()
     }
 
+    /// How many are in the calling thread's stripe, about.
+    pub fn len_of_own(&self) -> usize {
+        self.0[stripe(STRIPES)].len.load(Relaxed)
+    }
+
     /// Takes all of the calling thread's stripe.
     pub fn take_own(&self) -> Vec<T> {
         self.0[stripe(STRIPES)].take()

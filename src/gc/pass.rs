@@ -30,8 +30,6 @@ use crate::{
 };
 /// Entries stripped under one hold of the rings' lock.
 const BATCH: usize = 64;
-/// Weak counts that wait before a guard is asked to carry them.
-pub const FULL_GRAVES: usize = 64;
 /// Weak entries that a batch looks at on its way.
 const REVIEWED: usize = 16;
 
@@ -153,6 +151,7 @@ where
             count(&self.events.passes);
         }
         done.revived = self.sums.found.swap(0, Relaxed);
+        self.tend_graves();
         done
     }
 
@@ -443,7 +442,14 @@ where
         self.graves.drain(|grave| graves.push(grave));
         open_graves(graves);
         pin::flush();
-        settle_guards(&self.ledger.pending);
+        // Another thread's counts may be on their way, or a reader in the middle of a look.
+        for _ in 0..12 {
+            if self.ledger.pending.load(Relaxed) == 0 {
+                break;
+            }
+            yield_now();
+            Guard::new().accelerate();
+        }
     }
 
     fn coldest(&self) -> u64 {
@@ -455,26 +461,13 @@ where
     }
 }
 
-/// Gives weak counts back after the guards of now.
+/// Gives weak counts back after the guards of now; before it returns, where there are none.
 pub fn open_graves<V: Send + Sync + 'static>(graves: Vec<Grave<V>>) {
-    if graves.is_empty() {
-        return;
-    }
-    let guard = Guard::new();
-    guard.defer_execute(move || drop(graves));
-    guard.accelerate();
-}
-
-/// Moves the guards' epoch on, so that what was deferred runs; gives up where a reader holds it back.
-fn settle_guards(pending: &AtomicU64) {
-    // What is deferred in one epoch runs three epochs later.
-    for round in 0..16 {
-        Guard::new().accelerate();
-        if round >= 3 {
-            if pending.load(Relaxed) == 0 {
-                return;
-            }
-            yield_now();
+    if !graves.is_empty() {
+        Guard::new().defer_execute(move || drop(graves));
+        // What is deferred in one epoch runs three epochs later, in a guard of this thread.
+        for _ in 0..4 {
+            Guard::new().accelerate();
         }
     }
 }

@@ -173,6 +173,12 @@ where
 
     /// Puts a value in, in the place of what the key had. Returns that, if it was still alive.
     pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
+        let replaced = self.insert_guarded(hash, key, value, weight);
+        self.tend_graves();
+        replaced
+    }
+
+    fn insert_guarded(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
         let guard = Guard::new();
         let (mut key, mut value) = (key, Some(value));
         loop {
@@ -231,7 +237,10 @@ where
     {
         let guard = Guard::new();
         let entry = self.index.get(hash, key, &guard)?;
-        self.remove_entry(&entry, &guard)
+        let removed = self.remove_entry(&entry, &guard);
+        drop(guard);
+        self.tend_graves();
+        removed
     }
 
     /// Takes this entry out, unless somebody did; the value, if it was still alive.
@@ -412,8 +421,14 @@ where
         (entry.into_key(), displaced.value)
     }
 
-    pub(super) fn retire(&self, retired: Retired<V>, pending: Option<Pending>) {
-        if self.graves.put(Grave { _retired: retired, _pending: pending }) >= pass::FULL_GRAVES {
+    fn retire(&self, retired: Retired<V>, pending: Option<Pending>) {
+        self.graves.put(Grave { _retired: retired, _pending: pending });
+    }
+
+    /// Gives back this thread's retired weak counts, if they are many or hold much. To be called without a guard, which would hold them
+    /// back.
+    pub(super) fn tend_graves(&self) {
+        if self.graves.len_of_own() >= full_graves::<V>() {
             pass::open_graves(self.graves.take_own());
         }
     }
@@ -500,6 +515,11 @@ pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
         mem::forget(panic); // its own destructor may panic, too
         count(&events.panicked);
     }
+}
+
+/// Retired weak counts that a thread keeps at the most: 64, or what holds 64 KiB.
+fn full_graves<V>() -> usize {
+    ((64 << 10) / inline_bytes::<V>()).clamp(1, 64) as usize
 }
 
 /// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.
