@@ -72,7 +72,8 @@ fn a_floor_that_cannot_fit_is_refused() {
 #[test]
 fn what_a_shared_collector_decides_is_not_set_on_a_map() {
     let collector = Collector::new(Tuning::new()).unwrap();
-    let settings: [(&str, fn(weakmap::Builder<u64, u64>) -> weakmap::Builder<u64, u64>); 4] = [
+    type Set = fn(weakmap::Builder<u64, u64>) -> weakmap::Builder<u64, u64>;
+    let settings: [(&str, Set); 4] = [
         ("limit", |builder| builder.limit(1 << 20)),
         ("law", |builder| builder.law(Law::EveryPass)),
         ("sensitivity", |builder| builder.sensitivity(2.0)),

@@ -107,7 +107,7 @@ fn maps_may_come_and_go_while_passes_run() {
                 }
             });
         }
-        scope.spawn(|| (0..300).for_each(|_| drop(collector.collect())));
+        scope.spawn(|| (0..300).for_each(|_| _ = collector.collect()));
     });
     assert_eq!((collector.stats().maps, collector.stats().weight, collector.stats().pending), (0, 0, 0));
     census.assert_all_gone();

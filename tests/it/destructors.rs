@@ -92,6 +92,7 @@ fn destructors_that_panic_after_a_pin_keep_nothing_alive() {
 
 #[test]
 fn a_replaced_value_that_panics_does_so_at_its_holder() {
+    let _calm = no_pins();
     let (map, _, census) = minefield();
     let old = map.insert(0, Bomb { armed: false, counted: census.value(0) });
     assert!(catch_unwind(AssertUnwindSafe(|| drop(old))).is_err());

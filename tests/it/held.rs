@@ -33,7 +33,7 @@ fn a_pass_at_full_pressure_takes_all_whatever_was_removed_and_replaced() {
     {
         let (census, (map, heap)) = (Census::default(), scripted_map());
         (0..entries).for_each(|n| drop(map.insert(n, census.value(n))));
-        (0..collects).for_each(|_| drop(map.collect()));
+        (0..collects).for_each(|_| _ = map.collect());
         (0..entries).step_by(2).for_each(|n| drop(map.remove(&n)));
         (1..entries).step_by(4).for_each(|n| drop(map.insert(n, census.value(n))));
         let report = full_pass(&map, &heap);

@@ -236,8 +236,8 @@ fn loads_of_many_keys_race_with_removals_and_keep_the_newest() {
             });
         }
     });
-    for key in 0..4 {
-        let newest = source[key].load(SeqCst);
+    for (key, newest) in source.iter().enumerate() {
+        let newest = newest.load(SeqCst);
         assert_eq!(*map.get_or_insert_with(key, || newest), newest, "an outdated value stayed");
     }
 }

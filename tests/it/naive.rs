@@ -32,11 +32,6 @@ impl Naive {
         self.keys.remove(&key);
     }
 
-    /// Somebody beside the map keeps it.
-    pub fn is_held(&self, version: u64) -> bool {
-        self.held.contains(&version) || self.pinned.contains(&version)
-    }
-
     /// From now on any value may have been stripped.
     pub fn doubt_all(&mut self) {
         self.keys.values_mut().for_each(|known| known.doubtful = true);

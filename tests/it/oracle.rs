@@ -112,7 +112,9 @@ impl Run<'_> {
             Op::GetAndHold(key) => {
                 let found = self.map.get(&key);
                 self.observe(key, found.as_ref().map(|value| value.read()))?;
-                found.map(|value| self.hold(value));
+                if let Some(value) = found {
+                    self.hold(value);
+                }
             }
             Op::GetWeak(key) => {
                 let weak = self.map.get_weak(&key);

@@ -50,7 +50,7 @@ fn what_a_pin_has_read_stays_whatever_happens_to_the_entry() {
 }
 
 fn settle_what_can_be(map: &WeakMap<u64, Counted>) {
-    (0..10).for_each(|_| drop(map.collect()));
+    (0..10).for_each(|_| _ = map.collect());
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn busy() -> (Arc<WeakMap<u64, Busy>>, weakmap::heap::Scripted, Census) {
 #[test]
 fn destructors_may_use_the_map_however_they_come_to_run() {
     let _pins = with_pins();
-    let ways: [fn(&WeakMap<u64, Busy>, &weakmap::heap::Scripted); 5] = [
+    type Way = fn(&WeakMap<u64, Busy>, &weakmap::heap::Scripted);
+    let ways: [Way; 5] = [
         |map, _| map.clear(),
         |map, _| map.retain(|_, _| false),
         |map, _| (0..100).for_each(|n| drop(map.remove(&n))),
@@ -83,7 +84,7 @@ fn a_destructor_may_insert_during_a_pass() {
     let map = Arc::new(map);
     map.insert(5, Phoenix(5, Arc::downgrade(&map), census.clone(), census.value(0)));
     heap.set(FULL);
-    (0..8).for_each(|_| drop(map.collect()));
+    (0..8).for_each(|_| _ = map.collect());
     assert_eq!((map.len(), census.living(), census.made()), (0, 0, 6));
 }
 

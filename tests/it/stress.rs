@@ -121,7 +121,7 @@ fn works<S: std::hash::BuildHasher>(map: &WeakMap<u64, Counted, S>, census: &Cen
                 if op % 2 == 0 {
                     map.remove(&key);
                 }
-                seen.iter().for_each(|value| drop(value.read()));
+                seen.iter().for_each(|value| _ = value.read());
             }
             98 => map.retain(|key, value| {
                 assert_eq!(value.read(), *key);
