@@ -125,7 +125,7 @@ where
         }
     }
 
-    fn try_rings(&self) -> Option<MutexGuard<'_, Rings<K, V>>> {
+    fn try_rings(&self) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
         match self.rings.try_lock() {
             Ok(rings) => Some(rings),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -134,7 +134,12 @@ where
     }
 
     /// One batch: the steps of the module.
-    fn sweep(&self, mut rings: MutexGuard<'_, Rings<K, V>>, order: Order, net: &dyn Fn() -> Net) -> Swept {
+    fn sweep(
+        &self,
+        mut rings: MutexGuard<'_, Box<Rings<K, V>>>,
+        order: Order,
+        net: &dyn Fn() -> Net,
+    ) -> Swept {
         self.take_in(&mut rings);
         let before = rings.clock.steps();
         self.wake(&mut rings, REVIEWED);

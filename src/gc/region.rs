@@ -61,7 +61,8 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Region<K, V> {
     pub(super) index: Index<Entry<K, V>>,
-    pub(super) rings: Mutex<Rings<K, V>>,
+    /// Boxed: it is large, and moved while a map is built (on loom's small stacks, too).
+    pub(super) rings: Mutex<Box<Rings<K, V>>>,
     pub(super) incoming: Bag<Came<K, V>>,
     pub(super) graves: Bag<Grave<V>>,
     pub(super) bounds: Bounds,
@@ -82,6 +83,12 @@ pub struct Rings<K, V> {
     pub ages: Ages,
     /// Stripped entries whose value a caller holds.
     pub weak: VecDeque<Came<K, V>>,
+}
+
+impl<K, V> Rings<K, V> {
+    fn new(policy: Policy) -> Box<Self> {
+        Box::new(Self { clock: Clock::new(policy), kept: 1.0, ages: Ages::default(), weak: VecDeque::new() })
+    }
 }
 
 /// An entry on its way to the sweeper, and where the clock had it if it was stripped.
@@ -125,12 +132,7 @@ where
         drop(Guard::new());
         Self {
             index: Index::new(),
-            rings: Mutex::new(Rings {
-                clock: Clock::new(bounds.policy),
-                kept: 1.0,
-                ages: Ages::default(),
-                weak: VecDeque::new(),
-            }),
+            rings: Mutex::new(Rings::new(bounds.policy)),
             incoming: Bag::new(),
             graves: Bag::new(),
             bounds,
