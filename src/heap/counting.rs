@@ -14,10 +14,10 @@
 //! Every call goes to the inner allocator with the arguments that came, so its contract is the inner one's.
 
 use super::{Heap, Sample};
+use crate::sync::tally::{AtomicI64, AtomicU64, Relaxed};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
 /// What a thread keeps to itself at the most, in bytes: 16 KiB.

