@@ -247,12 +247,18 @@ where
         order: Order,
         left: u64,
     ) -> Option<Prey<K, V>> {
-        if let Some(victim) = rings.clock.next(*budget) {
-            return Some(victim);
+        let mut victim = rings.clock.next(*budget);
+        if victim.is_none() {
+            self.wake(rings, usize::MAX);
         }
-        self.wake(rings, usize::MAX);
-        *budget = self.budget_of_pass(rings, order, left);
-        rings.clock.next(*budget)
+        // Each round meets entries that have gone, or finds a victim.
+        let mut len = usize::MAX;
+        while victim.is_none() && rings.clock.len() < len && !rings.clock.is_empty() {
+            len = rings.clock.len();
+            *budget = self.budget_of_pass(rings, order, left);
+            victim = rings.clock.next(*budget);
+        }
+        victim
     }
 
     /// Step 1, second half.

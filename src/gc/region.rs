@@ -539,3 +539,6 @@ pub const fn entry_bytes<K, V>() -> u64 {
 pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
     sum.fetch_sub(amount, Relaxed);
 }
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests;

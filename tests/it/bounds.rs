@@ -232,3 +232,24 @@ fn each_inserting_thread_adds_one_value_at_most_without_a_weigher_too() {
     });
     assert!(most <= 4000 + 3 * one, "{most}");
 }
+
+#[test]
+fn replacements_that_grow_make_room_too() {
+    let _calm = no_pins();
+    let (builder, _) = scripted();
+    let map = builder.weigher(|_, weight| *weight).max_weight(50).build().unwrap();
+    map.insert(1u64, 5u64);
+    let held = [Arc::new(3), Arc::new(3)];
+    map.insert_arc(0, held[0].clone());
+    map.get(&0);
+    map.clear();
+    map.insert_arc(4, held[1].clone());
+    for (key, weight) in [(1, 15), (3, 0), (0, 14), (2, 0)] {
+        map.insert(key, weight);
+    }
+    map.collect();
+    map.remove(&4);
+    map.insert(3, 11);
+    map.insert(2, 11);
+    assert!(map.weight() <= 50, "{}", map.weight());
+}

@@ -147,6 +147,37 @@ fn what_other_threads_write_during_a_load_wins() {
 }
 
 #[test]
+fn an_overtaken_load_does_not_end_the_one_that_overtook_it() {
+    let (map, _) = scripted_map::<u64, u64>();
+    let (loading, is_loading) = channel();
+    let [(go_first, first_goes), (go_second, second_goes)] = [channel(), channel()];
+    thread::scope(|scope| {
+        let map = &map;
+        let load = |value: u64, goes: std::sync::mpsc::Receiver<()>| {
+            let loading = loading.clone();
+            scope.spawn(move || {
+                let load = || {
+                    loading.send(()).unwrap();
+                    goes.recv().unwrap();
+                    value
+                };
+                *map.get_or_insert_with(1, load)
+            })
+        };
+        let first = load(7, first_goes);
+        is_loading.recv().unwrap();
+        map.remove(&1);
+        let second = load(8, second_goes);
+        is_loading.recv().unwrap();
+        go_first.send(()).unwrap();
+        assert_eq!(first.join().unwrap(), 7);
+        assert!(map.get(&1).is_none(), "what was loaded is older than the removal");
+        go_second.send(()).unwrap();
+        assert_eq!((second.join().unwrap(), map.get(&1).as_deref()), (8, Some(&8)));
+    });
+}
+
+#[test]
 fn a_loader_may_use_the_map_for_other_keys() {
     let (map, _) = scripted_map::<u64, u64>();
     fn factorial(map: &WeakMap<u64, u64>, n: u64) -> Arc<u64> {
