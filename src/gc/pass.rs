@@ -149,9 +149,8 @@ where
         drop(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
-        if !matches!(order.want, Want::Fit) {
-            done.add(self.review_some(REVIEWED));
-        }
+        // More than were stripped: what callers let go of is reaped faster than it comes.
+        done.add(self.review_some(2 * done.stripped as usize + REVIEWED));
         if done.stripped + done.reaped > 0 {
             count(&self.events.passes);
         }

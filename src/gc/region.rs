@@ -380,9 +380,10 @@ where
         guard: &Guard,
     ) -> Option<Displaced<V>> {
         let _writing = self.write(entry);
+        // Charged first: whoever takes the new value out again discharges it, maybe before we are back.
+        self.charge(weight);
         match entry.slot.replace(value.take()?, guard) {
             Ok(displaced) => {
-                self.charge(weight);
                 match displaced.state {
                     State::Strong => self.discharge(entry.weight()),
                     _ => subtract(&self.sums.weak, 1),
@@ -392,6 +393,7 @@ where
                 Some(displaced)
             }
             Err(back) => {
+                self.discharge(weight);
                 *value = Some(back);
                 self.index.remove(entry);
                 None

@@ -253,3 +253,18 @@ fn replacements_that_grow_make_room_too() {
     map.insert(2, 11);
     assert!(map.weight() <= 50, "{}", map.weight());
 }
+
+#[test]
+fn what_callers_let_go_of_does_not_pile_up() {
+    let _calm = no_pins();
+    let (builder, _) = scripted::<u64, u64>();
+    let map = builder.weigher(|_, _| 1).max_weight(100).build().unwrap();
+    let mut held = std::collections::VecDeque::new();
+    for n in 0..20_000 {
+        held.push_back(map.get_or_insert_with(n, || n));
+        if held.len() > 200 {
+            held.pop_front();
+        }
+    }
+    assert!(map.len() < 2_000, "{} entries of 100 strong and 200 held ones", map.len());
+}
