@@ -1,7 +1,10 @@
 //! Single flight: one loader at a time, and nothing that was cancelled lands.
 
-use crate::witness::{Count, Witness, race};
-use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use crate::witness::{Count, Step, Witness, race as run};
+use loom::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Release, SeqCst},
+};
 use weakmap::{Collector, Tuning, WeakMap, heap::Scripted, model::Arc};
 
 struct Scene {
@@ -9,17 +12,34 @@ struct Scene {
     map: WeakMap<u32, Witness, Fixed>,
     loads: AtomicUsize,
     loading: AtomicUsize,
+    heap: Scripted,
+}
+
+/// As `witness::race`; at the end no flight is left in the table.
+fn race<const N: usize>(name: &str, make: fn() -> Scene, steps: [Step<Scene>; N], check: fn(&Scene)) {
+    run(name, make, steps, move |scene| {
+        check(scene);
+        assert!(scene.map.has_landed_all(), "a flight never ended");
+    });
 }
 
 type Fixed = std::hash::BuildHasherDefault<std::collections::hash_map::DefaultHasher>;
 
 fn scene() -> Scene {
-    let collector = Collector::new(Tuning::new().limit(1 << 20).heap(Scripted::new())).unwrap();
+    scene_with(|builder| builder)
+}
+
+type Builder = weakmap::Builder<u32, Witness, Fixed>;
+
+fn scene_with(set: fn(Builder) -> Builder) -> Scene {
+    let heap = Scripted::new();
+    let collector = Collector::new(Tuning::new().limit(1 << 20).heap(heap.clone())).unwrap();
     Scene {
         count: Count::default(),
-        map: WeakMap::builder().collector(collector).hasher(Fixed::default()).build().unwrap(),
+        map: set(WeakMap::builder().collector(collector).hasher(Fixed::default())).build().unwrap(),
         loads: AtomicUsize::new(0),
         loading: AtomicUsize::new(0),
+        heap,
     }
 }
 
@@ -28,6 +48,16 @@ fn load(scene: &Scene) -> Witness {
     scene.loads.fetch_add(1, SeqCst);
     scene.loading.fetch_sub(1, SeqCst);
     scene.count.value(1)
+}
+
+/// Loads what the source says: 0, or 1 once it was changed.
+fn load_source(scene: &Scene) {
+    // Acquire and Release: no more than a user's source may do.
+    scene.map.get_or_insert_with(7, || scene.count.value(scene.loads.load(Acquire)));
+}
+
+fn change(scene: &Scene) {
+    scene.loads.fetch_add(1, Release);
 }
 
 fn get(scene: &Scene) -> Arc<Witness> {
@@ -77,16 +107,67 @@ fn load_insert() {
 fn load_remove() {
     // A load that began before the removal does not bring back what it removed. The source says 1 until the remover
     // changes it, and then removes: what the map has at the end must not be older.
-    fn load_source(scene: &Scene) {
-        scene.map.get_or_insert_with(7, || scene.count.value(scene.loads.load(SeqCst)));
-    }
     fn change_and_remove(scene: &Scene) {
-        scene.loads.fetch_add(1, SeqCst);
+        change(scene);
         scene.map.remove(&7);
     }
     race("load ∥ remove", scene, [load_source, change_and_remove], |s| {
         let found = s.map.peek(&7).map(|value| value.read());
         assert!(matches!(found, None | Some(1)), "{found:?} is older than the removal");
+        assert_eq!(s.map.len(), s.count.living());
+    });
+}
+
+#[test]
+fn load_clear() {
+    // As with `remove`: the source changes, then all is cleared.
+    fn change_and_clear(scene: &Scene) {
+        change(scene);
+        scene.map.clear();
+    }
+    race("load ∥ clear", scene, [load_source, change_and_clear], |s| {
+        let found = s.map.peek(&7).map(|value| value.read());
+        assert!(matches!(found, None | Some(1)), "{found:?} is older than the clearing");
+        assert_eq!(s.map.len(), s.count.living());
+    });
+}
+
+#[test]
+fn load_collect() {
+    // A load meets a stripped entry whose value is dead, while a pass reaps it.
+    fn dead() -> Scene {
+        let scene = scene();
+        let held = scene.map.get_or_insert_with(7, || scene.count.value(9));
+        scene.heap.set(4 << 20);
+        scene.map.collect();
+        scene.heap.set(0);
+        drop(held);
+        scene
+    }
+    fn pass(scene: &Scene) {
+        scene.map.collect();
+    }
+    race("load over a dead value ∥ pass", dead, [get_one, pass], |s| {
+        assert_eq!(s.loads.load(SeqCst), 1);
+        assert_eq!((s.map.len(), s.count.living()), (1, 1));
+    });
+}
+
+#[test]
+fn load_insert_too_heavy() {
+    // An insert that leaves nothing (its value is too heavy) wins over an older load all the same.
+    fn picky() -> Scene {
+        scene_with(|builder| {
+            builder.max_weight(10).weigher(|_, value: &Witness| if value.read() == 2 { 100 } else { 1 })
+        })
+    }
+    fn change_and_insert(scene: &Scene) {
+        change(scene);
+        scene.map.insert(7, scene.count.value(2));
+    }
+    race("load ∥ insert of too much", picky, [load_source, change_and_insert], |s| {
+        let found = s.map.peek(&7).map(|value| value.read());
+        assert!(matches!(found, None | Some(1)), "{found:?} is older than the insert");
         assert_eq!(s.map.len(), s.count.living());
     });
 }

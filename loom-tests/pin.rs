@@ -45,7 +45,7 @@ fn replace(scene: &Scene) {
 #[test]
 fn read_strip() {
     race("pinned read ∥ strip", scene, [read, strip], |s| {
-        pin::flush();
+        // Nobody flushes: what the pin held back went with it.
         assert_eq!((s.slot.state(), s.count.living()), (State::Weak, 0));
     });
 }
@@ -53,7 +53,6 @@ fn read_strip() {
 #[test]
 fn read_replace() {
     race("pinned read ∥ replace", scene, [read, replace], |s| {
-        pin::flush();
         assert_eq!((s.slot.state(), s.count.living()), (State::Strong, 1));
     });
 }
@@ -61,7 +60,6 @@ fn read_replace() {
 #[test]
 fn two_reads_strip() {
     race("pinned read ∥ pinned read ∥ strip", scene, [read, read, strip], |s| {
-        pin::flush();
         assert_eq!(s.count.living(), 0);
     });
 }

@@ -1,12 +1,20 @@
 //! Regions on the real index: entries come, are stripped, reaped and removed, and the sums follow.
 
-use crate::witness::{Count, Witness, race};
-use weakmap::model::{Arc, Bounds, Mutex, Region, State, Want, shared};
+use crate::witness::{Count, Step, Witness, race as run};
+use weakmap::model::{Arc, Bounds, Mutex, Region, State, Want, pin, shared};
 
 struct Scene {
     count: Count,
     region: Region<u32, Witness>,
     holder: Mutex<Option<Arc<Witness>>>,
+}
+
+/// As `witness::race`; at the end no entry is lost to the passes, or in two of their places (invariant 1).
+fn race<const N: usize>(name: &str, make: fn() -> Scene, steps: [Step<Scene>; N], check: fn(&Scene)) {
+    run(name, make, steps, move |scene| {
+        check(scene);
+        assert!(scene.region.placed_once(), "an entry is in no sweeper's place, or in two");
+    });
 }
 
 const KEY: u32 = 7;
@@ -77,6 +85,7 @@ fn whole(scene: &Scene) {
     assert_eq!(sums.entries.load(relaxed), strong + weak);
     assert_eq!(sums.weak.load(relaxed), weak);
     assert_eq!(scene.count.living() as u64, strong + weak);
+    assert_eq!(scene.region.indexed() as u64, strong + weak, "closed entries left in the index");
 }
 
 fn weight(scene: &Scene) -> u64 {
@@ -127,6 +136,7 @@ fn remove_pass() {
 #[test]
 fn two_sweepers() {
     race("pass ∥ pass", plain, [pass, pass], |s| {
+        assert_eq!(s.region.indexed(), 0, "what nobody holds is reaped by the pass that strips it");
         whole(s);
         assert_eq!((weight(s), s.count.living()), (0, 0));
     });
@@ -193,5 +203,203 @@ fn insert_fit() {
     race("insert and fit ∥ insert and fit", full, [|s| put(s, 2), |s| put(s, 3)], |s| {
         whole(s);
         assert!(weight(s) <= WEIGHT, "{}", weight(s));
+    });
+}
+
+/// Strong, and held outside.
+fn held() -> Scene {
+    let scene = plain();
+    *scene.holder.lock().unwrap() = get(&scene);
+    scene
+}
+
+fn stripped_weighed() -> Scene {
+    let scene = weighed();
+    *scene.holder.lock().unwrap() = get(&scene);
+    pass(&scene);
+    scene
+}
+
+fn let_go(scene: &Scene) {
+    drop(scene.holder.lock().unwrap().take());
+}
+
+fn look(scene: &Scene) {
+    read(scene);
+}
+
+fn none_below_zero(scene: &Scene) {
+    assert!(weight(scene) < u64::MAX / 2, "the weight went below zero: {}", weight(scene));
+}
+
+#[test]
+fn pass_get_pass() {
+    // A get revives a victim while its batch is being released, and another pass comes by.
+    fn read_and_pass(scene: &Scene) {
+        assert_eq!(read(scene), Some(1), "a held value is always found");
+        pass(scene);
+    }
+    race("pass ∥ get and pass", held, [pass, read_and_pass], |s| {
+        whole(s);
+        assert_eq!(read(s), Some(1));
+        assert_eq!(weight(s), WEIGHT);
+    });
+}
+
+#[test]
+fn retain_replace() {
+    // What replaced the condemned value stays.
+    fn condemn(scene: &Scene) {
+        scene.region.retain(|_, value| value.read() != 1);
+    }
+    race("retain ∥ insert", plain, [condemn, |s| insert(s, 2, WEIGHT)], |s| {
+        whole(s);
+        assert_eq!((read(s), weight(s)), (Some(2), WEIGHT));
+    });
+}
+
+#[test]
+fn retain_pass() {
+    race("retain ∥ pass", held, [|s| s.region.retain(|_, _| false), pass], |s| {
+        assert_eq!((read(s), weight(s), s.count.living()), (None, 0, 1));
+        let_go(s);
+        whole(s);
+    });
+}
+
+#[test]
+fn clear_insert() {
+    race("clear ∥ insert", plain, [|s| s.region.clear(), |s| insert(s, 2, WEIGHT)], |s| {
+        whole(s);
+        assert!(matches!(read(s), None | Some(2)));
+        assert_eq!(weight(s), if read(s).is_some() { WEIGHT } else { 0 });
+    });
+}
+
+#[test]
+fn weak_insert_remove() {
+    // A weak entry weighs nothing: who puts a value in charges before another can take it out.
+    fn remove_and_look(scene: &Scene) {
+        remove(scene);
+        none_below_zero(scene);
+    }
+    race("insert over a weak one ∥ remove", stripped, [|s| insert(s, 2, WEIGHT), remove_and_look], |s| {
+        let_go(s);
+        whole(s);
+    });
+}
+
+#[test]
+fn revive_replace_weighed() {
+    race("revive ∥ insert", stripped_weighed, [look, |s| insert(s, 2, 20)], |s| {
+        let_go(s);
+        whole(s);
+        assert_eq!((read(s), weight(s)), (Some(2), 20));
+    });
+}
+
+#[test]
+fn revive_remove_weighed() {
+    race("revive ∥ remove", stripped_weighed, [look, remove], |s| {
+        let_go(s);
+        whole(s);
+        assert_eq!((read(s), weight(s)), (None, 0));
+    });
+}
+
+#[test]
+fn replace_remove_weighed() {
+    race("insert ∥ remove", weighed, [|s| insert(s, 2, 20), remove], |s| {
+        whole(s);
+        assert_eq!(weight(s), if read(s).is_some() { 20 } else { 0 });
+    });
+}
+
+#[test]
+fn revive_revive_with_room_for_one() {
+    // Two entries whose value is held (the same), stripped, and room for one.
+    fn two() -> Scene {
+        let scene = filled(Bounds { max_weight: Some(WEIGHT), ..Bounds::default() });
+        let value = get(&scene).unwrap();
+        drop(scene.region.insert(hash(8), 8, value.clone(), WEIGHT));
+        *scene.holder.lock().unwrap() = Some(value);
+        pass(&scene);
+        pass(&scene);
+        assert_eq!(weight(&scene), 0);
+        scene
+    }
+    race("revive ∥ revive, room for one", two, [look, |s| drop(s.region.get(hash(8), &8))], |s| {
+        assert_eq!(weight(s), WEIGHT);
+    });
+}
+
+/// As a pinned `get`.
+fn pinned_read(scene: &Scene) {
+    let pin = pin::Pin::new();
+    let mut kept = None;
+    let found = scene.region.read(hash(KEY), &KEY, |entry, guard| {
+        entry.touch();
+        if let Some(value) = entry.slot.strong(&pin) {
+            return Some(value as *const Witness);
+        }
+        let found = entry.slot.get(guard)?;
+        if found.weak {
+            scene.region.revive(entry, &found.value);
+        }
+        match entry.slot.strong(&pin) {
+            Some(value) => Some(value as *const Witness),
+            None => Some(Arc::as_ptr(kept.insert(found.value))),
+        }
+    });
+    if let Some(value) = found.flatten() {
+        // SAFETY: the pin lives, or `kept`: that is what the model checks.
+        #[allow(unsafe_code)]
+        let value = unsafe { &*value };
+        assert!(matches!(value.read(), 1 | 2));
+    }
+}
+
+fn all_freed(scene: &Scene) {
+    assert!(!pin::pinned(), "a pin left its count");
+    pin::flush();
+    whole(scene);
+}
+
+#[test]
+fn pinned_pass() {
+    race("pinned get ∥ pass", plain, [pinned_read, pass], |s| {
+        all_freed(s);
+        pass(s);
+        all_freed(s);
+        assert_eq!((weight(s), s.count.living()), (0, 0));
+    });
+}
+
+#[test]
+fn pinned_replace() {
+    race("pinned get ∥ insert", plain, [pinned_read, |s| insert(s, 2, WEIGHT)], |s| {
+        all_freed(s);
+        assert_eq!((read(s), weight(s)), (Some(2), WEIGHT));
+    });
+}
+
+#[test]
+fn pinned_remove() {
+    race("pinned get ∥ remove", plain, [pinned_read, remove], |s| {
+        all_freed(s);
+        assert_eq!((read(s), weight(s)), (None, 0));
+    });
+}
+
+#[test]
+fn pinned_weak_pass() {
+    // A weak entry, whose holder lets go while it is read under a pin and a pass comes by.
+    fn let_go_and_pass(scene: &Scene) {
+        let_go(scene);
+        pass(scene);
+    }
+    race("pinned get of a weak one ∥ let go and pass", stripped, [pinned_read, let_go_and_pass], |s| {
+        all_freed(s);
+        assert_eq!(weight(s), if read(s).is_some() { WEIGHT } else { 0 });
     });
 }

@@ -210,3 +210,87 @@ fn downgrade_reap() {
     };
     race("downgrade ∥ pass", strong, [hold, pass], whole);
 }
+
+#[test]
+fn downgrade_replace() {
+    let hold = |s: &Scene| {
+        let guard = Guard::new();
+        let weak = s.slot.downgrade(&guard).expect("replaced, never absent");
+        drop(guard);
+        assert!(weak.upgrade().is_none_or(|value| matches!(value.read(), 1 | 2)));
+    };
+    race("downgrade ∥ replace", strong, [hold, replace], whole);
+}
+
+#[test]
+fn replaced_and_stripped_reap() {
+    // A reaper meets a value that another thread put in and stripped.
+    let replace_and_strip = |s: &Scene| {
+        replace(s);
+        drop(s.slot.strip());
+    };
+    let reap = |s: &Scene| {
+        let guard = Guard::new();
+        if let Some(retired) = s.slot.reap(&guard) {
+            retire(&guard, retired);
+        }
+    };
+    race("replace and strip ∥ reap", strong, [replace_and_strip, reap], whole);
+}
+
+/// As `retain`: looks at the value, and closes the slot if it is still that.
+fn close_if(scene: &Scene) {
+    let guard = Guard::new();
+    let Some(found) = scene.slot.get(&guard) else { return };
+    if let Some(Displaced { value, retired, .. }) = scene.slot.close_if(&found.value, &guard) {
+        retire(&guard, retired);
+        assert_eq!(value.map(|value| value.read()), Some(found.value.read()));
+    }
+}
+
+#[test]
+fn close_if_strip() {
+    // A pass makes it weak or closes it meanwhile: still the same value, so it goes.
+    race("close_if ∥ pass", shared, [close_if, pass], |s| {
+        whole(s);
+        assert_eq!(s.slot.state(), State::Closed);
+    });
+}
+
+#[test]
+fn close_if_revive() {
+    race("close_if ∥ revive", stripped, [close_if, get_and_revive], |s| {
+        whole(s);
+        assert_eq!(s.slot.state(), State::Closed);
+    });
+}
+
+#[test]
+fn close_if_replace() {
+    // Either the old value goes and the replacement finds the slot closed, or the new one stays.
+    race("close_if ∥ replace", strong, [close_if, replace], |s| {
+        whole(s);
+        assert!(matches!(get(s), None | Some(2)));
+    });
+    let close_one = |s: &Scene| {
+        let guard = Guard::new();
+        let value = s.holder.lock().unwrap().clone().unwrap();
+        if let Some(Displaced { value, retired, .. }) = s.slot.close_if(&value, &guard) {
+            retire(&guard, retired);
+            drop(value);
+        }
+    };
+    race("close_if 1 ∥ replace", shared, [close_one, replace], |s| {
+        whole(s);
+        // The replacement is lost only where it was told so: then value 2 is dropped, by `replace` above.
+        assert_eq!(get(s).is_some(), s.slot.state() == State::Strong);
+        assert_ne!(get(s), Some(1));
+    });
+}
+
+#[test]
+fn close_if_close() {
+    race("close_if ∥ close", strong, [close_if, close], |s| {
+        assert_eq!((s.slot.state(), s.count.living()), (State::Closed, 0));
+    });
+}

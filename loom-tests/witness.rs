@@ -53,7 +53,7 @@ unsafe impl Send for Witness {}
 // SAFETY: as above.
 unsafe impl Sync for Witness {}
 
-type Step<T> = fn(&T);
+pub type Step<T> = fn(&T);
 
 /// Explores the steps on `make`'s state, each in a thread of its own, in the order given and in the opposite one; `check` looks at the
 /// state when all are done.
@@ -61,7 +61,7 @@ pub fn race<T: Send + Sync + 'static, const N: usize>(
     name: &str,
     make: fn() -> T,
     steps: [Step<T>; N],
-    check: fn(&T),
+    check: impl Fn(&T) + Copy + Send + Sync + 'static,
 ) {
     for reversed in [false, true] {
         let name = format!("{name}{}", if reversed { " (reversed)" } else { "" });

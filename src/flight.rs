@@ -96,6 +96,14 @@ impl<K: Eq, V> Flights<K, V> {
     }
 }
 
+/// What the models see.
+#[cfg(weakmap_loom)]
+impl<K: Eq, V> Flights<K, V> {
+    pub fn none(&self) -> bool {
+        self.table.is_empty() && self.callers.load(Relaxed) == 0
+    }
+}
+
 impl<K: Eq, V> Seat<'_, K, V> {
     /// The flight's value; `load` makes it where nobody has. Blocks while another caller loads.
     pub fn value<E>(&self, load: impl FnOnce() -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {

@@ -461,6 +461,13 @@ where
         &self.hasher
     }
 
+    /// For the models: whether every flight has ended.
+    #[cfg(weakmap_loom)]
+    #[doc(hidden)]
+    pub fn has_landed_all(&self) -> bool {
+        self.flights.none()
+    }
+
     pub(crate) fn region(&self) -> &Region<K, V> {
         &self.region
     }

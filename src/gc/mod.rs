@@ -47,6 +47,30 @@ pub mod model {
             super::Sweep::flush(self);
             done
         }
+
+        /// Entries in the index, closed ones included.
+        pub fn indexed(&self) -> usize {
+            let (guard, mut entries) = (crate::sync::Guard::new(), 0);
+            self.index.for_each(&guard, |_| entries += 1);
+            entries
+        }
+
+        /// Whether each entry in the index is in exactly one sweeper's place (invariant 1). For when nothing runs; empties
+        /// the places.
+        pub fn placed_once(&self) -> bool {
+            let mut places = Vec::new();
+            self.incoming.drain(|came| places.push(came.entry));
+            let mut rings = crate::sync::lock(&self.rings);
+            places.extend(rings.weak.drain(..).map(|came| came.entry));
+            places.extend(std::iter::from_fn(|| rings.clock.release()));
+            drop(rings);
+            let (guard, mut once) = (crate::sync::Guard::new(), true);
+            self.index.for_each(&guard, |entry| {
+                let found = places.iter().filter(|place| crate::sync::Arc::ptr_eq(place, entry)).count();
+                once &= found == 1;
+            });
+            once
+        }
     }
 }
 

@@ -57,14 +57,11 @@ pub fn lock_shared<T>(mutex: &shared::Mutex<T>) -> shared::MutexGuard<'_, T> {
 
 /// A number below `stripes` that stays the same for the calling thread.
 pub fn stripe(stripes: usize) -> usize {
-    use std::cell::Cell;
-    static THREADS: tally::AtomicUsize = tally::AtomicUsize::new(0);
-    thread_local!(static THREAD: Cell<usize> = const { Cell::new(usize::MAX) });
-    let thread = THREAD.with(|thread| {
-        if thread.get() == usize::MAX {
-            thread.set(THREADS.fetch_add(1, tally::Relaxed));
+    let number = with_number(|number| {
+        if number.get() == usize::MAX {
+            number.set(threads().fetch_add(1, tally::Relaxed));
         }
-        thread.get()
+        number.get()
     });
-    thread % stripes
+    number % stripes
 }

@@ -4,6 +4,7 @@ use super::{CachePadded, tally};
 pub use crossbeam_epoch as epoch;
 pub use once_cell::sync::OnceCell;
 pub use scc::Guard;
+use std::cell::Cell;
 pub use std::{
     sync::{
         Arc, Mutex, MutexGuard, TryLockError, Weak,
@@ -34,8 +35,8 @@ pub fn pins() -> &'static [CachePadded<AtomicUsize>; super::pin::STRIPES] {
 }
 
 /// Closures that wait in the epoch for pins; only tells whether a flush is worth it.
-pub fn waiting() -> &'static tally::AtomicUsize {
-    static WAITING: tally::AtomicUsize = tally::AtomicUsize::new(0);
+pub fn waiting() -> &'static AtomicUsize {
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
     &WAITING
 }
 
@@ -43,4 +44,16 @@ pub fn waiting() -> &'static tally::AtomicUsize {
 pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
     static ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
     &ROOM
+}
+
+/// How many threads have a number.
+pub fn threads() -> &'static tally::AtomicUsize {
+    static THREADS: tally::AtomicUsize = tally::AtomicUsize::new(0);
+    &THREADS
+}
+
+/// The calling thread's number, `usize::MAX` before it has one.
+pub fn with_number<R>(f: impl FnOnce(&Cell<usize>) -> R) -> R {
+    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
+    NUMBER.with(f)
 }

@@ -23,7 +23,7 @@ pub use std::sync::TryLockError;
 
 use super::{CachePadded, pin::STRIPES};
 use ::loom::sync::atomic::Ordering::{Acquire, Release};
-use std::ops::Deref;
+use std::{cell::Cell, ops::Deref};
 
 /// The stand-in, and a real guard for the real index.
 #[derive(Debug)]
@@ -69,7 +69,8 @@ impl Edge {
     }
 
     pub fn acquire(&self) {
-        self.0.load(Acquire);
+        // Not a load: loom may show that an older count than the insert's whose entry was found.
+        self.0.fetch_add(0, Acquire);
     }
 }
 
@@ -77,11 +78,11 @@ impl Edge {
     static ref PINS: [CachePadded<AtomicUsize>; STRIPES] =
         std::array::from_fn(|_| CachePadded::new(AtomicUsize::new(0)));
     static ref ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
-    static ref WAITING: super::tally::AtomicUsize = super::tally::AtomicUsize::new(0);
+    static ref WAITING: AtomicUsize = AtomicUsize::new(0);
 }
 
 /// Closures that wait in the epoch for pins, this execution's.
-pub fn waiting() -> &'static super::tally::AtomicUsize {
+pub fn waiting() -> &'static AtomicUsize {
     &WAITING
 }
 
@@ -93,4 +94,22 @@ pub fn pins() -> &'static [CachePadded<AtomicUsize>; STRIPES] {
 /// What waits for pins, before it is handed to the epoch: this execution's.
 pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
     &ROOM
+}
+
+::loom::lazy_static! {
+    static ref THREADS: super::tally::AtomicUsize = super::tally::AtomicUsize::new(0);
+}
+
+::loom::thread_local! {
+    static NUMBER: Cell<usize> = Cell::new(usize::MAX);
+}
+
+/// How many threads of this execution have a number.
+pub fn threads() -> &'static super::tally::AtomicUsize {
+    &THREADS
+}
+
+/// The model thread's number: the system's would be the same for all.
+pub fn with_number<R>(f: impl FnOnce(&Cell<usize>) -> R) -> R {
+    NUMBER.with(f)
 }

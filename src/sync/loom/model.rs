@@ -15,8 +15,8 @@ const INTERVAL: usize = 100;
 
 /// Explores `f` and prints how many executions that took.
 ///
-/// The knobs are loom's own: `LOOM_MAX_PREEMPTIONS` (here 3 if unset) and `LOOM_MAX_DURATION` in
-/// seconds (60 if unset).
+/// The knobs are loom's own: `LOOM_MAX_PREEMPTIONS` (here 3 if unset), `LOOM_MAX_DURATION` in seconds (60 if unset), and
+/// `LOOM_CHECKPOINT_FILE`, to which the model's name is added.
 ///
 /// # Panics
 ///
@@ -26,12 +26,17 @@ pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
     builder.preemption_bound.get_or_insert(3);
     builder.max_branches = 100_000;
     builder.checkpoint_interval = INTERVAL;
+    if let Some(file) = &mut builder.checkpoint_file {
+        // Each model has its own: a path of one means nothing to another.
+        file.as_mut_os_string().push(format!(".{}", name.replace(' ', "_")));
+    }
     builder.max_permutations = None;
     let limit = *builder.max_duration.get_or_insert(Duration::from_secs(60));
 
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = executions.clone();
     let start = Instant::now();
+    warm_up();
     builder.check(move || {
         counter.fetch_add(1, Relaxed);
         super::arc::reset();
@@ -47,6 +52,16 @@ pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
     let cut = took >= limit && (n + 1).is_multiple_of(INTERVAL);
     assert!(!cut, "{name}: not exhausted: {n} executions in {took:.2?}");
     println!("{name}: {n} executions in {took:.2?}");
+}
+
+/// scc makes its collector for this thread of the system on the stack, and the first thread of a model has 32 KiB of that.
+fn warm_up() {
+    let mut builder = loom::model::Builder::new();
+    builder.checkpoint_file = None;
+    builder.check(|| {
+        let roomy = loom::thread::Builder::new().stack_size(1 << 20);
+        roomy.spawn(|| drop(scc::Guard::new())).unwrap().join().unwrap();
+    });
 }
 
 /// Explores `f`, which is wrong, and checks that it is stopped by a panic whose message contains
