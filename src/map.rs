@@ -435,7 +435,7 @@ where
             weak: sums.weak.load(Relaxed),
             weight: sums.weight.load(Relaxed),
             policy_bytes: self.region.policy_bytes(),
-            pending: self.collector().ledger().pending.load(Relaxed),
+            pending: self.collector().ledger().pending(),
         }
     }
 

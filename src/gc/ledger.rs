@@ -10,8 +10,10 @@ use crate::sync::{
 pub struct Ledger {
     /// What the strong values of all regions weigh.
     pub weight: AtomicU64,
-    /// Bytes stripped and not freed yet: G.
-    pub pending: AtomicU64,
+    /// Bytes of values that were stripped and wait for a pin.
+    pub held_back: AtomicU64,
+    /// Bytes of values that are gone, whose counts wait for readers.
+    pub retired: AtomicU64,
     /// Bytes of values under construction.
     pub reserved: AtomicU64,
     /// Entries admitted so far: the time by which regions compare ages.
@@ -27,12 +29,34 @@ pub struct Ledger {
 pub struct Pending {
     ledger: Arc<Ledger>,
     bytes: u64,
+    cause: Cause,
+}
+
+/// What holds stripped bytes back.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause {
+    /// A pin: the whole value.
+    Pin,
+    /// A reader in the middle of a look: the allocation of a value that is gone.
+    Reader,
 }
 
 impl Ledger {
-    pub fn pend(self: &Arc<Self>, bytes: u64) -> Pending {
-        self.pending.fetch_add(bytes, Relaxed);
-        Pending { ledger: Arc::clone(self), bytes }
+    pub fn pend(self: &Arc<Self>, bytes: u64, cause: Cause) -> Pending {
+        self.sum(cause).fetch_add(bytes, Relaxed);
+        Pending { ledger: Arc::clone(self), bytes, cause }
+    }
+
+    /// Bytes stripped and not freed yet: G.
+    pub fn pending(&self) -> u64 {
+        self.held_back.load(Relaxed) + self.retired.load(Relaxed)
+    }
+
+    fn sum(&self, cause: Cause) -> &AtomicU64 {
+        match cause {
+            Cause::Pin => &self.held_back,
+            Cause::Reader => &self.retired,
+        }
     }
 
     /// Whether the source tells what a strip frees.
@@ -54,7 +78,7 @@ impl Ledger {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.ledger.pending.fetch_sub(self.bytes, Relaxed);
+        self.ledger.sum(self.cause).fetch_sub(self.bytes, Relaxed);
     }
 }
 

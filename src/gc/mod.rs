@@ -289,7 +289,7 @@ impl Collector {
             goal: settings.pacer.goal(),
             next_pass,
             pressure: settings.pacer.pressure(load.live),
-            pending: shared.ledger.pending.load(Relaxed),
+            pending: shared.ledger.pending(),
             reserved: shared.ledger.reserved.load(Relaxed),
             weight: shared.ledger.weight.load(Relaxed),
             maps: self.regions().count() as u64,
@@ -422,8 +422,14 @@ impl Collector {
         let ledger = &self.0.ledger;
         let weight = ledger.weight.load(Relaxed);
         let sample = settings.source.sample(weight);
-        // The weights are without what is pending from the start.
-        let pending = if settings.source.is_weights() { 0 } else { ledger.pending.load(Relaxed) };
+        let pending = match &settings.source {
+            // Without what is pending from the start.
+            Source::Weights => 0,
+            // It may count values alone: what is left of those that are gone is not subtracted from it, or an insert
+            // would wait for what does not come.
+            Source::Heap(_) if !settings.measures => ledger.held_back.load(Relaxed),
+            Source::Heap(_) => ledger.pending(),
+        };
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
         let x = live.saturating_sub(pending);
         // Where bytes are not measured, weights are taken at their word.

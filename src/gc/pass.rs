@@ -14,6 +14,7 @@
 use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
+    ledger::Cause,
     region::{Came, Grave, Region, Rings, inline_bytes, quietly},
 };
 use crate::{
@@ -352,7 +353,7 @@ where
     fn give_back(&self, values: Vec<Arc<V>>, remains: &Remains<K, V>, net: &dyn Fn() -> Net) -> Freed {
         if pin::pinned() {
             let bytes = self.learned.bytes(remains.iter().map(|(_, weight)| weight).sum());
-            let (pending, events) = (self.ledger.pend(bytes), shared::Arc::clone(&self.events));
+            let (pending, events) = (self.ledger.pend(bytes, Cause::Pin), shared::Arc::clone(&self.events));
             pin::defer(move || {
                 for value in values {
                     quietly(&events, || drop(value));
@@ -454,7 +455,7 @@ where
         pin::flush();
         // Another thread's counts may be on their way, or a reader in the middle of a look.
         for _ in 0..12 {
-            if self.ledger.pending.load(Relaxed) == 0 {
+            if self.ledger.pending() == 0 {
                 break;
             }
             yield_now();

@@ -21,7 +21,7 @@ use super::{
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
-    ledger::{Ledger, Pending},
+    ledger::{Cause, Ledger, Pending},
     pass::{self, Learned},
 };
 use crate::{
@@ -363,7 +363,7 @@ where
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
             count(&self.events.reaped);
-            self.retire(retired, self.ledger.pend(inline_bytes::<V>()).into());
+            self.retire(retired, self.ledger.pend(inline_bytes::<V>(), Cause::Reader).into());
         }
         if entry.slot.state() == State::Closed {
             self.index.remove(entry);
@@ -407,7 +407,7 @@ where
         self.retire(retired, None);
         if state == State::Strong && pin::pinned() {
             // A pinned read may have handed out a reference: one count waits for it.
-            let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>()));
+            let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>(), Cause::Pin));
             let events = shared::Arc::clone(&self.events);
             pin::defer(move || {
                 quietly(&events, || drop(value));
