@@ -2,7 +2,7 @@
 
 use crate::{
     gc::{Bounds, Collector, Law, Policy, inline_bytes},
-    heap::Heap,
+    heap::{Heap, Purge},
     map::{DefaultHasher, WeakMap, Weigher},
     sync::shared::Arc,
 };
@@ -51,16 +51,17 @@ pub struct Tuning {
     pub(crate) law: Law,
     pub(crate) sensitivity: f64,
     pub(crate) heap: Option<Arc<dyn Heap>>,
+    pub(crate) purge: Option<Arc<dyn Purge>>,
 }
 
 impl Tuning {
     /// Everything as it is where nobody says otherwise.
     pub fn new() -> Self {
-        Self { limit: None, law: Law::default(), sensitivity: 1.0, heap: None }
+        Self { limit: None, law: Law::default(), sensitivity: 1.0, heap: None, purge: None }
     }
 
-    /// The most bytes of heap that may be in use; above 0. Without it: `WEAKMAP_LIMIT` ("512MiB"), else half of physical
-    /// memory.
+    /// The most bytes of heap that may be in use; above 0. Without it: what [`Limit`](crate::heap::Limit) finds, read again every
+    /// 10 s.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = Some(bytes);
         self
@@ -80,9 +81,36 @@ impl Tuning {
     }
 
     /// Where readings come from. Without it: [`heap::Counting`](crate::heap::Counting) where that is the global allocator, else
-    /// what the maps weigh.
+    /// jemalloc's statistics (feature `jemalloc`), else what the maps weigh.
     pub fn heap(mut self, heap: impl Heap) -> Self {
         self.heap = Some(Arc::new(heap));
+        self
+    }
+
+    /// What gives freed memory back to the system at the end of each [`Collector::collect`]. Without it: nothing does; the
+    /// allocator keeps it for the next allocations.
+    ///
+    /// ```
+    /// use weakmap::{Collector, Tuning, heap::Purge};
+    ///
+    /// struct Trim;
+    ///
+    /// impl Purge for Trim {
+    ///     fn purge(&self) {
+    ///         // or one of `heap::purge`
+    ///     }
+    ///
+    ///     fn name(&self) -> &str {
+    ///         "trim"
+    ///     }
+    /// }
+    ///
+    /// let collector = Collector::new(Tuning::new().limit(64 << 20).purge(Trim))?;
+    /// # collector.collect();
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn purge(mut self, purge: impl Purge) -> Self {
+        self.purge = Some(Arc::new(purge));
         self
     }
 

@@ -44,7 +44,7 @@ const ONLY_THIS: &[(&str, &str, &[&str])] =
 /// Files (or folders) that see none of the crate's other modules and no threads.
 const ALONE: &[&str] = &["gc/pacer.rs", "gc/clock.rs", "gc/clock/", "gc/ghost.rs", "gc/ages.rs"];
 
-const UNSAFE: &[&str] = &["slot.rs", "quiet.rs", "heap/counting.rs", "sync/loom/"];
+const UNSAFE: &[&str] = &["slot.rs", "quiet.rs", "heap/counting.rs", "heap/purge.rs", "sync/loom/"];
 
 const ALL: &[&str] = &["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
 /// Where which ordering may be named. What only counts is `Relaxed`; all else belongs to a protocol.
@@ -56,6 +56,8 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("sync/pin.rs", ALL),
     ("sync/loom/", ALL),
     ("heap/counting.rs", &["Relaxed"]),
+    ("heap/jemalloc.rs", &["Relaxed"]),
+    ("heap/limit.rs", &["Relaxed"]),
     ("heap/scripted.rs", &["Relaxed"]),
     ("gc/", &["Relaxed"]),
     ("stats.rs", &["Relaxed"]),
@@ -74,7 +76,13 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("std::thread", &["sync/"]),
     ("equivalent", &["lib.rs", "map.rs", "pinned.rs", "flight.rs", "index.rs", "gc/region.rs"]),
     ("foldhash", &["map.rs"]),
-    ("bytesize", &["builder.rs", "heap/limit.rs"]),
+    ("bytesize", &["builder.rs", "heap/mod.rs", "heap/limit.rs"]),
+    ("rustix", &["heap/limit.rs", "heap/process.rs"]),
+    ("libc", &["heap/purge.rs"]),
+    ("libmimalloc_sys", &["heap/purge.rs"]),
+    ("tikv_jemalloc_sys", &["heap/purge.rs"]),
+    ("tikv_jemalloc_ctl", &["heap/jemalloc.rs"]),
+    ("tracing", &["gc/log.rs"]),
     ("thiserror", &["builder.rs"]),
 ];
 

@@ -76,7 +76,7 @@ pub mod model {
 
 use crate::{
     builder::{ConfigError, Tuning},
-    heap::{Net, Source},
+    heap::{Limit, Net, Source, Watch},
     stats::{CollectorStats, PassReport, count},
     sync::{
         ArcSwap, Lazy, lock_shared,
@@ -157,6 +157,7 @@ struct Shared {
     passes: AtomicU64,
     assists: AtomicU64,
     overruns: AtomicU64,
+    watch: Watch,
 }
 
 /// What was tuned, ready for use.
@@ -165,7 +166,7 @@ struct Settings {
     pacer: Pacer,
     source: Source,
     measures: bool,
-    limit: u64,
+    limit: Limit,
 }
 
 /// A reading, with what the collector knows itself.
@@ -196,6 +197,7 @@ impl Collector {
             passes: AtomicU64::new(0),
             assists: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
+            watch: Watch::new(),
         })))
     }
 
@@ -246,6 +248,9 @@ impl Collector {
     /// ```
     pub fn collect(&self) -> PassReport {
         let start = Instant::now();
+        if self.0.watch.due() {
+            self.reread_limit();
+        }
         let settings = self.0.settings.load();
         let before = self.load(&settings);
         let mut done = Swept::default();
@@ -269,6 +274,18 @@ impl Collector {
         }
     }
 
+    /// Which signal and which limit it goes by, and why not by others; and what purges. Text to read, a line each.
+    ///
+    /// ```
+    /// # use weakmap::Collector;
+    /// println!("{}", Collector::global().explain());
+    /// ```
+    pub fn explain(&self) -> String {
+        let settings = self.0.settings.load();
+        let purge = settings.tuning.purge.as_ref().map_or("none was given", |purge| purge.name());
+        format!("{}\n{}\npurge: {purge}", settings.source.explain(), settings.limit.explain())
+    }
+
     /// How it is doing. Costs one reading of the heap.
     ///
     /// ```
@@ -285,7 +302,7 @@ impl Collector {
         CollectorStats {
             live: load.live,
             error: load.error,
-            limit: settings.limit,
+            limit: settings.limit.bytes,
             goal: settings.pacer.goal(),
             next_pass,
             pressure: settings.pacer.pressure(load.live),
@@ -304,7 +321,7 @@ impl Collector {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.0.settings.load().limit
+        self.0.settings.load().limit.bytes
     }
 
     /// Adds a region, and forgets those that have gone.
@@ -332,6 +349,9 @@ impl Collector {
     /// What a thread does that inserted (or is about to insert) so much weight, which stands for so many bytes where that was learned:
     /// nothing below the trigger.
     pub(crate) fn assist(&self, weight: u64, bytes: Option<u64>) {
+        if self.0.watch.glance() {
+            self.reread_limit();
+        }
         let settings = self.0.settings.load();
         let load = self.load(&settings);
         if load.x > settings.pacer.trigger() {
@@ -343,6 +363,16 @@ impl Collector {
         }
         if settings.pacer.over(load.live, load.error) > 0 {
             self.make_room(&settings);
+        }
+    }
+
+    /// Where no limit was given: goes by the one of now.
+    fn reread_limit(&self) {
+        let settings = self.0.settings.load();
+        let changed = |now: Limit| now.bytes != settings.limit.bytes;
+        if settings.tuning.limit.is_none() && Limit::detect().is_ok_and(changed) {
+            // Detected again, under the lock. An error leaves the old one.
+            let _ = self.tune(|tuning| tuning);
         }
     }
 
@@ -422,13 +452,14 @@ impl Collector {
         let ledger = &self.0.ledger;
         let weight = ledger.weight.load(Relaxed);
         let sample = settings.source.sample(weight);
-        let pending = match &settings.source {
-            // Without what is pending from the start.
-            Source::Weights => 0,
+        let pending = if settings.source.is_weights() {
+            0 // without what is pending from the start
+        } else if settings.measures {
+            ledger.pending()
+        } else {
             // It may count values alone: what is left of those that are gone is not subtracted from it, or an insert
             // would wait for what does not come.
-            Source::Heap(_) if !settings.measures => ledger.held_back.load(Relaxed),
-            Source::Heap(_) => ledger.pending(),
+            ledger.held_back.load(Relaxed)
         };
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
         let x = live.saturating_sub(pending);
@@ -468,11 +499,8 @@ fn coldest(regions: &[Weak<dyn Sweep>], tired: &[usize]) -> Option<(usize, Arc<d
 impl Settings {
     fn new(tuning: Tuning) -> Result<Self, ConfigError> {
         tuning.check()?;
-        let limit = match tuning.limit {
-            Some(limit) => limit,
-            None => crate::heap::detect_limit()?,
-        };
-        let pacer = Pacer::new(tuning.law, limit, tuning.sensitivity);
+        let limit = Limit::given_or_detected(tuning.limit)?;
+        let pacer = Pacer::new(tuning.law, limit.bytes, tuning.sensitivity);
         let source = Source::choose(tuning.heap.clone());
         Ok(Self { tuning, pacer, measures: source.measures(), source, limit })
     }

@@ -1,19 +1,253 @@
-//! What the heap may grow to, where nobody said.
+//! What the heap may grow to, and who says so.
 
-use crate::builder::ConfigError;
+use super::Cgroup;
+use crate::{
+    builder::ConfigError,
+    sync::tally::{AtomicU64, Relaxed},
+};
 use bytesize::ByteSize;
+use std::{
+    cell::Cell,
+    fmt, fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 /// The variable that sets the limit from outside, as "512MiB".
 pub const VARIABLE: &str = "WEAKMAP_LIMIT";
 
 /// Assumed where the machine's memory cannot be told.
-const UNKNOWN: u64 = 1 << 30;
+const ASSUMED: u64 = 1 << 30;
 
-/// `WEAKMAP_LIMIT`, else half of physical memory.
-pub fn detect() -> Result<u64, ConfigError> {
-    match std::env::var(VARIABLE) {
-        Ok(text) => parse(&text),
-        Err(_) => Ok(physical_memory().map_or(UNKNOWN, |bytes| bytes / 2)),
+/// How long a limit that nobody gave is good for: a container's may change while the program runs.
+const GOOD_FOR: Duration = Duration::from_secs(10);
+
+/// What the heap may grow to, and who says so.
+///
+/// The first that exists of
+///
+/// 1. what was given: [`Tuning::limit`](crate::Tuning::limit),
+/// 2. the variable `WEAKMAP_LIMIT`, such as `512MiB`,
+/// 3. three quarters of the memory [`Cgroup`]'s, the least on the path to the root (Linux),
+/// 4. what `ulimit` set, the less of three quarters of `RLIMIT_DATA` and half of `RLIMIT_AS` (Linux),
+/// 5. half of physical memory (Linux),
+/// 6. 1 GiB, assumed.
+///
+/// 3 and 4 only where they are below physical memory. A collector looks again every 10 s, while inserts run.
+///
+/// 3 to 5 are [walls](Self::wall), for all that the process takes, and who runs into one is killed. The limit is for the heap's live
+/// bytes, so it stays a share below: the rest is for fragmentation, for what the allocator keeps, stacks, and code
+/// (measured: a flood of 4 to 8 KiB values over glibc, held to the whole of a cgroup's 96 MiB, is killed).
+///
+/// ```
+/// let limit = weakmap::heap::Limit::detect()?;
+/// println!("{} bytes, from {}", limit.bytes, limit.origin);
+/// println!("{}", limit.explain());
+/// # Ok::<_, weakmap::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limit {
+    /// Live bytes of heap; above 0.
+    pub bytes: u64,
+    /// The whole of what `bytes` is a share of, in bytes: what the process is killed or refused memory at. `None` where
+    /// the limit was told, or assumed.
+    pub wall: Option<u64>,
+    /// Who says so.
+    pub origin: Origin,
+    /// Everyone asked, in order.
+    asked: Vec<(Origin, Answer)>,
+}
+
+/// Live bytes and the wall that they are a share of, or why there are none.
+type Answer = Result<(u64, Option<u64>), String>;
+
+/// Who says what the [`Limit`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// [`Tuning::limit`](crate::Tuning::limit).
+    Given,
+    /// `WEAKMAP_LIMIT`.
+    Variable,
+    /// Three quarters of the memory cgroup's limit: the file that has the least.
+    Cgroup(PathBuf),
+    /// Three quarters of `RLIMIT_DATA`.
+    DataSize,
+    /// Half of `RLIMIT_AS`.
+    AddressSpace,
+    /// Half of the machine's memory.
+    Physical,
+    /// Nobody.
+    Assumed,
+}
+
+impl Limit {
+    /// The limit of a collector that is given none. Costs about 0.1 ms: it reads `/proc` and the cgroup's files.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] where `WEAKMAP_LIMIT` is set and no size above 0.
+    pub fn detect() -> Result<Self, ConfigError> {
+        Self::choose(None, &Surroundings::real())
+    }
+
+    /// The given one, else the first that exists.
+    pub(crate) fn given_or_detected(given: Option<u64>) -> Result<Self, ConfigError> {
+        match given {
+            // Nobody else is asked: tests and tools make collectors by the thousand.
+            Some(bytes) => {
+                let asked = vec![(Origin::Given, Ok((bytes, None)))];
+                Ok(Self { bytes, wall: None, origin: Origin::Given, asked })
+            }
+            None => Self::detect(),
+        }
+    }
+
+    fn choose(given: Option<u64>, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        if let (None, Some(text)) = (given, &surroundings.variable) {
+            parse(text)?;
+        }
+        let asked = surroundings.ask(given);
+        let first = asked.iter().find_map(|(origin, answer)| Some((origin.clone(), *answer.as_ref().ok()?)));
+        let (origin, (bytes, wall)) = first.unwrap_or((Origin::Assumed, (ASSUMED, None)));
+        Ok(Self { bytes, wall, origin, asked })
+    }
+
+    /// Which limit is in use, and why the others are not, a line each.
+    ///
+    /// ```text
+    /// limit: 512.0 MiB, from WEAKMAP_LIMIT
+    ///   not what was given: none was
+    ///   not three quarters of /sys/fs/cgroup/memory.max: 1.5 GiB, but WEAKMAP_LIMIT goes first
+    /// ```
+    pub fn explain(&self) -> String {
+        let mut text = format!("limit: {}, from {}", ByteSize::b(self.bytes), self.origin);
+        for (origin, answer) in self.asked.iter().filter(|(origin, _)| *origin != self.origin) {
+            let why = match answer {
+                Ok((other, _)) => format!("{}, but {} goes first", ByteSize::b(*other), self.origin),
+                Err(why) => why.clone(),
+            };
+            text += &format!("\n  not {origin}: {why}");
+        }
+        text
+    }
+}
+
+/// "512.0 MiB, from WEAKMAP_LIMIT".
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, from {}", ByteSize::b(self.bytes), self.origin)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("what was given"),
+            Self::Variable => f.write_str(VARIABLE),
+            Self::Cgroup(file) if file.as_os_str().is_empty() => f.write_str("the memory cgroup"),
+            Self::Cgroup(file) => write!(f, "three quarters of {}", file.display()),
+            Self::DataSize => f.write_str("three quarters of RLIMIT_DATA"),
+            Self::AddressSpace => f.write_str("half of RLIMIT_AS"),
+            Self::Physical => f.write_str("half of physical memory"),
+            Self::Assumed => f.write_str("nobody (assumed)"),
+        }
+    }
+}
+
+/// Where the answers come from; a test brings its own.
+struct Surroundings {
+    variable: Option<String>,
+    /// Of the file system.
+    root: PathBuf,
+    data_size: Option<u64>,
+    address_space: Option<u64>,
+}
+
+impl Surroundings {
+    fn real() -> Self {
+        let (data_size, address_space) = resource_limits();
+        Self {
+            variable: std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()),
+            root: "/".into(),
+            data_size,
+            address_space,
+        }
+    }
+
+    fn ask(&self, given: Option<u64>) -> Vec<(Origin, Answer)> {
+        let physical = physical_memory(&self.root);
+        let share = |wall: Result<u64, String>, of: fn(u64) -> u64| match (wall?, physical) {
+            (wall, Some(physical)) if wall >= physical => {
+                Err(format!("{}, no less than the machine has", ByteSize::b(wall)))
+            }
+            (wall, _) if of(wall) == 0 => Err(format!("{wall} is too little")),
+            (wall, _) => Ok((of(wall), Some(wall))),
+        };
+        let told = |bytes| (bytes, None);
+        let variable = self.variable.as_ref().ok_or("it is not set".to_owned());
+        let variable = variable.and_then(|text| parse(text).map_err(|error| error.to_string()));
+        let (file, cgroup) = self.ask_cgroup();
+        let three_quarters = |wall| wall / 4 * 3;
+        let resource = |limit: Option<u64>| limit.ok_or("none is set".to_owned());
+        let mut resources = [
+            (Origin::DataSize, share(resource(self.data_size), three_quarters)),
+            (Origin::AddressSpace, share(resource(self.address_space), |wall| wall / 2)),
+        ];
+        resources.sort_by_key(|(_, answer)| answer.as_ref().map_or(u64::MAX, |(bytes, _)| *bytes));
+        let [first, second] = resources;
+        let half = physical.map(|wall| (wall / 2, Some(wall)));
+        vec![
+            (Origin::Given, given.map(told).ok_or("none was".into())),
+            (Origin::Variable, variable.map(told)),
+            (Origin::Cgroup(file), share(cgroup, three_quarters)),
+            first,
+            second,
+            (Origin::Physical, half.ok_or("it cannot be told here".into())),
+        ]
+    }
+
+    fn ask_cgroup(&self) -> (PathBuf, Result<u64, String>) {
+        let found = Cgroup::find_below(&self.root).map_err(|error| error.to_string());
+        let limit = found.and_then(|cgroup| cgroup.limit().ok_or(format!("{cgroup} has no limit")));
+        match limit {
+            Ok(limit) => (limit.file, Ok(limit.bytes)),
+            Err(why) => (PathBuf::new(), Err(why)),
+        }
+    }
+}
+
+/// Tells one thread every 10 s that the limit is to be read again.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    start: Instant,
+    /// Milliseconds after `start`.
+    due: AtomicU64,
+}
+
+impl Watch {
+    pub fn new() -> Self {
+        Self { start: Instant::now(), due: AtomicU64::new(GOOD_FOR.as_millis() as u64) }
+    }
+
+    /// Whether the caller is to read the limit again. Costs a look at the clock.
+    pub fn due(&self) -> bool {
+        self.due_at(self.start.elapsed())
+    }
+
+    /// The same for a hot path: each thread looks at the clock once in 16 calls.
+    #[inline]
+    pub fn glance(&self) -> bool {
+        thread_local!(static CALLS: Cell<u8> = const { Cell::new(0) });
+        let calls = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
+        calls % 16 == 15 && self.due()
+    }
+
+    fn due_at(&self, since: Duration) -> bool {
+        let (now, due) = (since.as_millis() as u64, self.due.load(Relaxed));
+        let next = now + GOOD_FOR.as_millis() as u64;
+        now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
 }
 
@@ -27,17 +261,24 @@ fn parse(text: &str) -> Result<u64, ConfigError> {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn physical_memory() -> Option<u64> {
-    total_of(&std::fs::read_to_string("/proc/meminfo").ok()?)
+/// `RLIMIT_DATA` and `RLIMIT_AS`: the soft ones, which the kernel goes by.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn resource_limits() -> (Option<u64>, Option<u64>) {
+    use rustix::process::{Resource, getrlimit};
+    (getrlimit(Resource::Data).current, getrlimit(Resource::As).current)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn physical_memory() -> Option<u64> {
-    None
+/// Other kernels have them, but bound other things by them, or nothing.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn resource_limits() -> (Option<u64>, Option<u64>) {
+    (None, None)
 }
 
-#[cfg(any(target_os = "linux", test))]
+/// Bytes, where there is a `/proc/meminfo`: on Linux.
+fn physical_memory(root: &Path) -> Option<u64> {
+    total_of(&fs::read_to_string(root.join("proc/meminfo")).ok()?)
+}
+
 fn total_of(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -48,9 +289,11 @@ fn total_of(meminfo: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const MIB: u64 = 1 << 20;
+
     #[test]
     fn sizes() {
-        for (text, bytes) in [("512MiB", 512 << 20), ("1GB", 1_000_000_000), (" 4096 ", 4096)] {
+        for (text, bytes) in [("512MiB", 512 * MIB), ("1GB", 1_000_000_000), (" 4096 ", 4096)] {
             assert_eq!(parse(text).unwrap(), bytes, "{text}");
         }
     }
@@ -67,5 +310,95 @@ mod tests {
     fn meminfo() {
         assert_eq!(total_of("MemTotal:       24 kB\nMemFree: 1 kB\n"), Some(24 * 1024));
         assert_eq!(total_of("MemFree: 1 kB\n"), None);
+    }
+
+    /// A machine of 1 GiB, in a v2 cgroup, if any, of so many bytes.
+    fn machine(cgroup: Option<u64>) -> (tempfile::TempDir, Surroundings) {
+        let root = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let file = root.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("proc/meminfo", "MemTotal: 1048576 kB\n");
+        if let Some(bytes) = cgroup {
+            write("proc/self/cgroup", "0::/\n");
+            write("proc/self/mountinfo", "1 2 0:3 / /cg rw - cgroup2 cgroup2 rw\n");
+            write("cg/memory.max", &bytes.to_string());
+        }
+        let path = root.path().to_owned();
+        (root, Surroundings { variable: None, root: path, data_size: None, address_space: None })
+    }
+
+    #[test]
+    fn who_goes_first() {
+        let (_root, mut surroundings) = machine(Some(100 * MIB));
+        let file = surroundings.root.join("cg/memory.max");
+        surroundings.variable = Some("200MiB".into());
+        surroundings.data_size = Some(40 * MIB);
+        surroundings.address_space = Some(50 * MIB);
+        let mut check = |change: fn(&mut Surroundings), given, bytes, origin: Origin| {
+            change(&mut surroundings);
+            let limit = Limit::choose(given, &surroundings).unwrap();
+            assert_eq!((limit.bytes, limit.origin), (bytes, origin), "{:?}", limit.asked);
+        };
+        check(|_| (), Some(1), 1, Origin::Given);
+        check(|_| (), None, 200 * MIB, Origin::Variable);
+        check(|this| this.variable = None, None, 75 * MIB, Origin::Cgroup(file));
+        check(
+            |this| fs::write(this.root.join("cg/memory.max"), "max").unwrap(),
+            None,
+            25 * MIB,
+            Origin::AddressSpace,
+        );
+        check(|this| this.address_space = None, None, 30 * MIB, Origin::DataSize);
+        check(|this| this.data_size = None, None, 512 * MIB, Origin::Physical);
+        check(|this| this.root.push("nowhere"), None, 1 << 30, Origin::Assumed);
+    }
+
+    #[test]
+    fn no_wall_above_the_machine() {
+        let (_root, mut surroundings) = machine(Some(1 << 40));
+        surroundings.data_size = Some(1 << 40);
+        let limit = Limit::choose(None, &surroundings).unwrap();
+        assert_eq!((limit.bytes, &limit.origin), (512 * MIB, &Origin::Physical));
+        assert!(limit.explain().contains("no less than the machine has"), "{}", limit.explain());
+    }
+
+    #[test]
+    fn a_wrong_variable_is_an_error_where_it_counts() {
+        let (_root, mut surroundings) = machine(None);
+        surroundings.variable = Some("lots".into());
+        assert!(Limit::choose(None, &surroundings).is_err());
+        let limit = Limit::choose(Some(5), &surroundings).unwrap();
+        assert!(limit.explain().contains("\"lots\""), "{}", limit.explain());
+    }
+
+    #[test]
+    fn why_not_the_others() {
+        let (root, mut surroundings) = machine(Some(100 * MIB));
+        surroundings.data_size = Some(40 * MIB);
+        let limit = Limit::choose(None, &surroundings).unwrap();
+        assert_eq!(limit.wall, Some(100 * MIB));
+        let file = root.path().join("cg/memory.max");
+        let file = file.display();
+        assert_eq!(
+            limit.explain(),
+            format!(
+                "limit: 75.0 MiB, from three quarters of {file}\n  \
+                 not what was given: none was\n  \
+                 not WEAKMAP_LIMIT: it is not set\n  \
+                 not three quarters of RLIMIT_DATA: 30.0 MiB, but three quarters of {file} goes first\n  \
+                 not half of RLIMIT_AS: none is set\n  \
+                 not half of physical memory: 512.0 MiB, but three quarters of {file} goes first"
+            )
+        );
+    }
+
+    #[test]
+    fn due_for_one_thread_every_ten_seconds() {
+        let watch = Watch::new();
+        let seconds = [0, 9, 10, 10, 19, 21, 25, 31].map(|second| watch.due_at(Duration::from_secs(second)));
+        assert_eq!(seconds, [false, false, true, false, false, true, false, true]);
     }
 }

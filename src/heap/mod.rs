@@ -5,17 +5,46 @@
 //!
 //! 1. the source given to its builder ([`Heap`], bring your own),
 //! 2. [`Counting`], where it is the program's global allocator: exact to a known error, no lag,
-//! 3. the weights that its maps add up themselves.
+//! 3. jemalloc's `stats.allocated`, where jemalloc is the global allocator (feature `jemalloc`): polled,
+//! 4. the weights that its maps add up themselves.
+//!
+//! What the heap may grow to is a [`Limit`]. [`Process`] and [`Cgroup`] tell what is really taken of the machine, for whoever
+//! corrects a limit, slowly; a [`Purge`] makes allocators give back what they keep.
+//!
+//! # What works where
+//!
+//! | | Linux | other systems |
+//! |---|---|---|
+//! | [`Counting`], weights, a source of one's own | yes | yes |
+//! | `Jemalloc` (feature `jemalloc`) | yes | all but Windows with MSVC |
+//! | [`Limit`]: given, `WEAKMAP_LIMIT` | yes | yes |
+//! | [`Limit`]: cgroup, `RLIMIT_DATA`, `RLIMIT_AS`, physical memory | yes | no: give one, or 1 GiB is assumed |
+//! | [`Process`], [`Cgroup`] | yes | no: an error of kind `Unsupported` or `NotFound` |
+//! | `purge::Glibc` (feature `purge-glibc`) | with glibc | no |
+//! | `purge::Jemalloc` (feature `jemalloc`) | yes | all but Windows with MSVC |
+//! | `purge::Mimalloc` (feature `mimalloc`) | yes | yes |
 
+mod cgroup;
 mod counting;
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+mod jemalloc;
 mod limit;
+mod process;
+pub mod purge;
 mod scripted;
 
+pub use cgroup::{Cgroup, CgroupLimit, CgroupVersion};
 pub use counting::Counting;
-pub(crate) use limit::detect as detect_limit;
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+pub use jemalloc::Jemalloc;
+pub(crate) use limit::Watch;
+pub use limit::{Limit, Origin};
+pub use process::{Process, Usage};
+pub use purge::Purge;
 pub use scripted::Scripted;
 
 use crate::sync::shared::Arc;
+use bytesize::ByteSize;
 use std::fmt;
 
 /// A reading of a heap.
@@ -101,36 +130,66 @@ impl Net {
     }
 }
 
-/// The source that a collector goes by.
-#[derive(Clone)]
-pub(crate) enum Source {
-    Heap(Arc<dyn Heap>),
+/// Which source a collector goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// The one given to the builder.
+    Given,
+    /// [`Counting`].
+    Counting,
+    /// jemalloc's `stats.allocated`.
+    Jemalloc,
     /// What the collector's maps weigh.
     Weights,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Given => "the source that was given",
+            Self::Counting => "heap::Counting",
+            Self::Jemalloc => "jemalloc's stats.allocated",
+            Self::Weights => "the maps' weights",
+        })
+    }
+}
+
+/// The source that a collector goes by.
+#[derive(Clone)]
+pub(crate) struct Source {
+    signal: Signal,
+    /// `None` for the weights.
+    heap: Option<Arc<dyn Heap>>,
 }
 
 impl Source {
     /// The given one, else the best there is.
     pub fn choose(given: Option<Arc<dyn Heap>>) -> Self {
-        let counted = || Some(Arc::new(counting::Counted::detect()?) as Arc<dyn Heap>);
-        given.or_else(counted).map_or(Self::Weights, Self::Heap)
+        let offers = [
+            (Signal::Given, given.ok_or_else(|| "none was".to_owned())),
+            (Signal::Counting, counting()),
+            (Signal::Jemalloc, jemalloc()),
+        ];
+        let first = offers.into_iter().find_map(|(signal, offer)| Some((signal, offer.ok()?)));
+        match first {
+            Some((signal, heap)) => Self { signal, heap: Some(heap) },
+            None => Self { signal: Signal::Weights, heap: None },
+        }
     }
 
     pub fn sample(&self, weight: u64) -> Sample {
-        match self {
-            Self::Heap(heap) => heap.sample(),
-            Self::Weights => Sample::exact(weight),
-        }
+        self.heap.as_ref().map_or(Sample::exact(weight), |heap| heap.sample())
     }
 
     /// What the calling thread has taken, as far as can be told: exactly, or by what all threads have.
     pub fn net(&self) -> Net {
-        match self {
-            Self::Heap(heap) => match heap.net_of_thread() {
+        match &self.heap {
+            Some(heap) => match heap.net_of_thread() {
                 Some(net) => Net::OfThread(net),
                 None => Net::OfAll(heap.sample().live),
             },
-            Self::Weights => Net::Unknown,
+            None => Net::Unknown,
         }
     }
 
@@ -140,15 +199,55 @@ impl Source {
     }
 
     pub fn is_weights(&self) -> bool {
-        matches!(self, Self::Weights)
+        self.heap.is_none()
     }
+
+    /// Which signal is in use, and why the others are not, a line each.
+    pub fn explain(&self) -> String {
+        let Self { signal, heap } = self;
+        let mut text = format!("signal: {signal}");
+        if let Some(heap) = heap {
+            text += &format!(", now exact to {}", ByteSize::b(heap.sample().error));
+        }
+        let others = [
+            (Signal::Given, Err("none was".to_owned())),
+            (Signal::Counting, counting().map(drop)),
+            (Signal::Jemalloc, jemalloc().map(drop)),
+            (Signal::Weights, Ok(())),
+        ];
+        for (other, offer) in others.into_iter().filter(|(other, _)| other != signal) {
+            let why = offer.err().unwrap_or_else(|| format!("{signal} goes first"));
+            text += &format!("\n  not {other}: {why}");
+        }
+        text
+    }
+}
+
+/// A source, or why it cannot be had.
+type Offer = Result<Arc<dyn Heap>, String>;
+
+fn counting() -> Offer {
+    match counting::Counted::detect() {
+        Some(heap) => Ok(Arc::new(heap)),
+        None => Err("it is not the global allocator".into()),
+    }
+}
+
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+fn jemalloc() -> Offer {
+    match Jemalloc::new() {
+        Ok(heap) => Ok(Arc::new(heap)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
+fn jemalloc() -> Offer {
+    Err("the feature `jemalloc` is off, or not for this platform".into())
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Heap(_) => "Heap",
-            Self::Weights => "Weights",
-        })
+        fmt::Debug::fmt(&self.signal, f)
     }
 }
