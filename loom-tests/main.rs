@@ -6,6 +6,7 @@
 #[cfg(not(weakmap_loom))]
 compile_error!("run `cargo loom`; RUSTFLAGS in the environment hides its cfg");
 
+mod alarm;
 mod flight;
 mod pin;
 mod region;

@@ -48,6 +48,8 @@ impl ConfigError {
 #[derive(Clone)]
 pub struct Tuning {
     pub(crate) limit: Option<u64>,
+    pub(crate) resident_limit: Option<u64>,
+    pub(crate) background: bool,
     pub(crate) law: Law,
     pub(crate) sensitivity: f64,
     pub(crate) heap: Option<Arc<dyn Heap>>,
@@ -57,13 +59,56 @@ pub struct Tuning {
 impl Tuning {
     /// Everything as it is where nobody says otherwise.
     pub fn new() -> Self {
-        Self { limit: None, law: Law::default(), sensitivity: 1.0, heap: None, purge: None }
+        Self {
+            limit: None,
+            resident_limit: None,
+            background: true,
+            law: Law::default(),
+            sensitivity: 1.0,
+            heap: None,
+            purge: None,
+        }
     }
 
-    /// The most bytes of heap that may be in use; above 0. Without it: what [`Limit`](crate::heap::Limit) finds, read again every
-    /// 10 s.
+    /// The most bytes of heap that may be in use; above 0. Without it: what [`Limit`](crate::heap::Limit) finds, read again
+    /// twice a second while inserts run.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = Some(bytes);
+        self
+    }
+
+    /// The most bytes of memory that the process should take, code and stacks and the allocator's reserve included; above 0.
+    /// For where such a limit holds and the process cannot see it (a container's it can).
+    ///
+    /// The collector then watches resident memory and moves its limit on live bytes: from three quarters of this (or from
+    /// [`limit`](Self::limit), which it does not exceed) down above 95 %, up below 91 %. Linux only; elsewhere the three quarters stay.
+    ///
+    /// ```
+    /// use weakmap::{Collector, Tuning};
+    ///
+    /// let collector = Collector::new(Tuning::new().resident_limit(1 << 30))?;
+    /// assert_eq!(collector.stats().limit, 768 << 20);
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn resident_limit(mut self, bytes: u64) -> Self {
+        self.resident_limit = Some(bytes);
+        self
+    }
+
+    /// Whether a thread in the background answers pressure that comes from elsewhere than inserts; `true` without it.
+    ///
+    /// All collectors of a process share that thread. It starts with the first map and ends with the last, and sleeps until it is
+    /// needed: [`heap::Counting`](crate::heap::Counting) wakes it when the heap grows past the goal; where readings come from
+    /// elsewhere it looks once a second. Without it inserts and [`Collector::collect`] alone answer pressure.
+    ///
+    /// ```
+    /// use weakmap::{Collector, Tuning};
+    ///
+    /// let collector = Collector::new(Tuning::new().limit(64 << 20).background(false))?;
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn background(mut self, runs: bool) -> Self {
+        self.background = runs;
         self
     }
 
@@ -87,8 +132,10 @@ impl Tuning {
         self
     }
 
-    /// What gives freed memory back to the system at the end of each [`Collector::collect`]. Without it: nothing does; the
-    /// allocator keeps it for the next allocations.
+    /// What gives freed memory back to the system: after each [`Collector::collect`], after a pass in the background that freed a
+    /// 16th of the limit, and before a limit is lowered because too much is resident. It runs in the background, ten times
+    /// a second and a 20th of the time at the most; without a background thread `collect` runs it. Without it: the allocator keeps what
+    /// is freed for the next allocations.
     ///
     /// ```
     /// use weakmap::{Collector, Tuning, heap::Purge};
@@ -115,8 +162,10 @@ impl Tuning {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.limit == Some(0) {
-            return Err(ConfigError::new("limit", ByteSize::b(0).to_string(), "above 0"));
+        for (field, bytes) in [("limit", self.limit), ("resident_limit", self.resident_limit)] {
+            if bytes == Some(0) {
+                return Err(ConfigError::new(field, ByteSize::b(0).to_string(), "above 0"));
+            }
         }
         if !(self.sensitivity.is_finite() && self.sensitivity >= 0.0) {
             return Err(ConfigError::new(
@@ -145,6 +194,8 @@ impl fmt::Debug for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tuning")
             .field("limit", &self.limit.map(ByteSize::b))
+            .field("resident_limit", &self.resident_limit.map(ByteSize::b))
+            .field("background", &self.background)
             .field("law", &self.law)
             .field("sensitivity", &self.sensitivity)
             .finish_non_exhaustive()
@@ -153,7 +204,7 @@ impl fmt::Debug for Tuning {
 
 /// Sets a map up; from [`WeakMap::builder`].
 ///
-/// `limit`, `law`, `sensitivity` and `heap` give the map a collector of its own, a budget apart. Maps without them share
+/// `limit`, `law`, `sensitivity`, `background` and `heap` give the map a collector of its own, a budget apart. Maps without them share
 /// [`Collector::global`], or the one given with [`collector`](Self::collector).
 ///
 /// ```
@@ -178,6 +229,7 @@ pub struct Builder<K, V, S = DefaultHasher> {
     weigher: Option<Weigher<K, V>>,
     max_weight: Option<u64>,
     floor: u64,
+    priority: f64,
     policy: Policy,
     hasher: S,
 }
@@ -192,6 +244,7 @@ impl<K, V> Builder<K, V> {
             weigher: None,
             max_weight: None,
             floor: 0,
+            priority: 1.0,
             policy: Policy::default(),
             hasher: DefaultHasher::default(),
         }
@@ -225,6 +278,11 @@ impl<K, V, S> Builder<K, V, S> {
         self.tuned("heap", |tuning| tuning.heap(heap))
     }
 
+    /// See [`Tuning::background`].
+    pub fn background(self, runs: bool) -> Self {
+        self.tuned("background", |tuning| tuning.background(runs))
+    }
+
     /// The collector to belong to, instead of the global one.
     pub fn collector(mut self, collector: Collector) -> Self {
         self.collector = Some(collector);
@@ -249,6 +307,21 @@ impl<K, V, S> Builder<K, V, S> {
     /// Entries that pressure never strips below (`max_weight` does). Their least size together must fit under the limit.
     pub fn floor(mut self, entries: u64) -> Self {
         self.floor = entries;
+        self
+    }
+
+    /// Among maps that share a collector, how much older than another map's an entry of this one must be to go first: at 2, twice as
+    /// old. Above 0 and finite; 1 without it. Age is how many entries the collector's maps have taken in since.
+    ///
+    /// ```
+    /// use weakmap::WeakMap;
+    ///
+    /// let sessions = WeakMap::<u32, u32>::builder().priority(4.0).build()?;
+    /// # sessions.insert(1, 1);
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
+    pub fn priority(mut self, factor: f64) -> Self {
+        self.priority = factor;
         self
     }
 
@@ -278,8 +351,9 @@ impl<K, V, S> Builder<K, V, S> {
     /// # Ok::<_, weakmap::ConfigError>(())
     /// ```
     pub fn hasher<T: BuildHasher>(self, hasher: T) -> Builder<K, V, T> {
-        let Self { name, tuning, own, collector, weigher, max_weight, floor, policy, hasher: _ } = self;
-        Builder { name, tuning, own, collector, weigher, max_weight, floor, policy, hasher }
+        let Self { name, tuning, own, collector, weigher, max_weight, floor, priority, policy, hasher: _ } =
+            self;
+        Builder { name, tuning, own, collector, weigher, max_weight, floor, priority, policy, hasher }
     }
 
     fn tuned(mut self, field: &'static str, change: impl FnOnce(Tuning) -> Tuning) -> Self {
@@ -303,6 +377,9 @@ impl<K, V, S> Builder<K, V, S> {
     fn check_bounds(&self, limit: u64) -> Result<(), ConfigError> {
         if self.max_weight == Some(0) {
             return Err(ConfigError::new("max_weight", "0", "above 0"));
+        }
+        if !(self.priority.is_finite() && self.priority > 0.0) {
+            return Err(ConfigError::new("priority", self.priority.to_string(), "above 0 and finite"));
         }
         let least = self.floor.saturating_mul(inline_bytes::<V>());
         if least > limit {
@@ -334,6 +411,7 @@ where
             floor: self.floor,
             max_weight: self.max_weight,
             weighed: self.weigher.is_some(),
+            priority: self.priority,
             policy: self.policy,
         };
         Ok(WeakMap::assemble(self.name, bounds, self.weigher, self.hasher, collector))
@@ -347,6 +425,7 @@ impl<K, V, S> fmt::Debug for Builder<K, V, S> {
             .field("tuning", &self.tuning)
             .field("max_weight", &self.max_weight)
             .field("floor", &self.floor)
+            .field("priority", &self.priority)
             .finish_non_exhaustive()
     }
 }

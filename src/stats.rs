@@ -80,7 +80,7 @@ pub struct CollectorStats {
     pub live: u64,
     /// By how much `live` may be wrong.
     pub error: u64,
-    /// The most bytes that may be in use.
+    /// The most bytes that may be in use: what was told or found, or what became of it by what is resident.
     pub limit: u64,
     /// Where the heap is held: at this size each inserted byte is paid with a stripped one.
     pub goal: u64,
@@ -102,6 +102,13 @@ pub struct CollectorStats {
     pub assists: u64,
     /// Inserts that found the heap at the limit and nothing to strip.
     pub overruns: u64,
+    /// The last passes freed nothing: callers hold all values, or the maps stand at their floors. The next look waits, so that looking
+    /// takes one percent of a processor at the most.
+    pub exhausted: bool,
+    /// How often such a wait began.
+    pub rests: u64,
+    /// How often the background thread looked after this collector.
+    pub wakeups: u64,
 }
 
 const STRIPES: usize = 4;

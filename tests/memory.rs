@@ -15,7 +15,7 @@ use weakmap::{WeakMap, heap::Counting, heap::Scripted};
 static ALLOCATOR: Counting<System> = Counting::new(System);
 
 /// What a running thread keeps to itself at the most.
-const ERROR: i64 = 16 << 10;
+const ERROR: i64 = Counting::<System>::FLUSH as i64;
 const LIMIT: u64 = 1 << 30;
 const ENTRIES: u64 = 10_000;
 
@@ -151,7 +151,7 @@ fn filled_with<V: Send + Sync + 'static>(
     value: impl Fn(u64) -> V,
 ) -> (WeakMap<u64, V>, Scripted) {
     let heap = Scripted::new();
-    let map = WeakMap::builder().limit(LIMIT).heap(heap.clone()).build().unwrap();
+    let map = WeakMap::builder().limit(LIMIT).background(false).heap(heap.clone()).build().unwrap();
     (0..entries).for_each(|n| drop(map.insert(n, value(n))));
     (map, heap)
 }

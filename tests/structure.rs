@@ -26,8 +26,34 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 /// The same inside `gc`; "mod" is `gc/mod.rs` and what it declares itself.
 const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
-    ("mod", &["ages", "bag", "clock", "ghost", "ledger", "pacer", "pass", "region"]),
+    (
+        "mod",
+        &[
+            "ages",
+            "assist",
+            "background",
+            "bag",
+            "band",
+            "clock",
+            "ghost",
+            "ledger",
+            "log",
+            "pacer",
+            "pass",
+            "region",
+            "rest",
+            "settings",
+            "upkeep",
+        ],
+    ),
     ("pacer", &[]),
+    ("band", &[]),
+    ("rest", &[]),
+    ("log", &[]),
+    ("settings", &["pacer"]),
+    ("assist", &["mod", "pacer", "settings"]),
+    ("upkeep", &["mod", "band", "log", "pacer", "settings"]),
+    ("background", &["mod", "log", "upkeep"]),
     ("ages", &[]),
     ("ghost", &[]),
     ("clock", &["ghost"]),
@@ -42,7 +68,8 @@ const ONLY_THIS: &[(&str, &str, &[&str])] =
     &[("heap", "builder", &["ConfigError"]), ("gc", "builder", &["ConfigError", "Tuning"])];
 
 /// Files (or folders) that see none of the crate's other modules and no threads.
-const ALONE: &[&str] = &["gc/pacer.rs", "gc/clock.rs", "gc/clock/", "gc/ghost.rs", "gc/ages.rs"];
+const ALONE: &[&str] =
+    &["gc/pacer.rs", "gc/clock.rs", "gc/clock/", "gc/ghost.rs", "gc/ages.rs", "gc/band.rs"];
 
 const UNSAFE: &[&str] = &["slot.rs", "quiet.rs", "heap/counting.rs", "heap/purge.rs", "sync/loom/"];
 
@@ -53,6 +80,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("entry.rs", &["Relaxed", "Acquire", "Release"]),
     ("flight.rs", ALL),
     ("sync/mod.rs", &["Relaxed"]),
+    ("sync/alarm.rs", &["Relaxed", "SeqCst"]),
     ("sync/pin.rs", ALL),
     ("sync/loom/", ALL),
     ("heap/counting.rs", &["Relaxed"]),
@@ -76,7 +104,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("std::thread", &["sync/"]),
     ("equivalent", &["lib.rs", "map.rs", "pinned.rs", "flight.rs", "index.rs", "gc/region.rs"]),
     ("foldhash", &["map.rs"]),
-    ("bytesize", &["builder.rs", "heap/mod.rs", "heap/limit.rs"]),
+    ("bytesize", &["builder.rs", "gc/log.rs", "heap/mod.rs", "heap/limit.rs"]),
     ("rustix", &["heap/limit.rs", "heap/process.rs"]),
     ("libc", &["heap/purge.rs"]),
     ("libmimalloc_sys", &["heap/purge.rs"]),

@@ -9,17 +9,24 @@
 //! 5. Asked for by `collect`: move the epochs on until what was stripped is freed.
 //! 6. Read the heap again and report.
 //!
-//! An inserting thread does steps 2 to 4 for what it owes ([`Collector::assist`]). Nobody waits for a sweep, but who finds
-//! the heap at the limit.
+//! An inserting thread does steps 2 to 4 for what it owes ([`assist`]). Nobody waits for a sweep, but who finds
+//! the heap at the limit. For pressure from elsewhere there is a thread in the [`background`] ([`upkeep`]).
 
 mod ages;
+mod assist;
+mod background;
 mod bag;
+mod band;
 mod clock;
 mod ghost;
 mod ledger;
+mod log;
 mod pacer;
 mod pass;
 mod region;
+mod rest;
+mod settings;
+mod upkeep;
 
 pub use clock::Policy;
 pub use pacer::Law;
@@ -76,22 +83,21 @@ pub mod model {
 
 use crate::{
     builder::{ConfigError, Tuning},
-    heap::{Limit, Net, Source, Watch},
+    heap::{Net, Watch},
     stats::{CollectorStats, PassReport, count},
     sync::{
         ArcSwap, Lazy, lock_shared,
         shared::{Arc, Mutex, Weak},
         tally::{AtomicI64, AtomicU64, Relaxed},
-        yield_now,
     },
 };
 use ledger::{Ledger, Reserved};
-use pacer::{Pacer, Strip};
+use pacer::Strip;
 use pass::{Order, Swept, Want};
+use rest::Rest;
+use settings::Settings;
 use std::{fmt, time::Instant};
-
-/// How often an insert looks for room before it proceeds without.
-const MOST_TRIES: usize = 16;
+use upkeep::{GOOD_FOR, Outer, Purging, TICK};
 
 /// How far a thread goes to get what it is after.
 #[derive(Clone, Copy, PartialEq)]
@@ -119,8 +125,10 @@ pub(crate) trait Sweep: Send + Sync {
     fn review(&self) -> Swept;
     /// Frees what was stripped, as far as no reader holds it back.
     fn flush(&self);
-    /// When the entry under the hand came there, on the ledger's clock.
-    fn coldest(&self) -> u64;
+    /// When the entry under the hand came there, on the ledger's clock; `None` if there is none.
+    fn idle_since(&self) -> Option<u64>;
+    /// How much longer than another region's an entry must have been idle to go first.
+    fn priority(&self) -> f64;
     /// Strong entries.
     fn entries(&self) -> u64;
 }
@@ -157,16 +165,13 @@ struct Shared {
     passes: AtomicU64,
     assists: AtomicU64,
     overruns: AtomicU64,
-    watch: Watch,
-}
-
-/// What was tuned, ready for use.
-struct Settings {
-    tuning: Tuning,
-    pacer: Pacer,
-    source: Source,
-    measures: bool,
-    limit: Limit,
+    wakeups: AtomicU64,
+    start: Instant,
+    ticks: Watch,
+    rereads: Watch,
+    rest: Rest,
+    outer: Mutex<Option<Outer>>,
+    purging: Purging,
 }
 
 /// A reading, with what the collector knows itself.
@@ -187,6 +192,9 @@ impl Collector {
     pub fn new(tuning: Tuning) -> Result<Self, ConfigError> {
         let settings = Settings::new(tuning)?;
         let next_pass = settings.pacer.next_pass(0);
+        if log::ON {
+            log::started(&settings.explain());
+        }
         Ok(Self(Arc::new(Shared {
             settings: ArcSwap::from_pointee(settings),
             ledger: Arc::default(),
@@ -197,12 +205,18 @@ impl Collector {
             passes: AtomicU64::new(0),
             assists: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
-            watch: Watch::new(),
+            wakeups: AtomicU64::new(0),
+            start: Instant::now(),
+            ticks: Watch::every(TICK),
+            rereads: Watch::every(GOOD_FOR),
+            rest: Rest::new(),
+            outer: Mutex::default(),
+            purging: Purging::default(),
         })))
     }
 
-    /// The collector that maps share unless they are given another. Made at first use, with the limit from `WEAKMAP_LIMIT`, else
-    /// half of physical memory.
+    /// The collector that maps share unless they are given another. Made at first use, with the limit that
+    /// [`heap::Limit::detect`](crate::heap::Limit::detect) finds.
     ///
     /// # Panics
     ///
@@ -227,12 +241,19 @@ impl Collector {
     ///
     /// [`ConfigError`] where the new tuning cannot work: then the old one stays.
     pub fn tune(&self, change: impl FnOnce(Tuning) -> Tuning) -> Result<(), ConfigError> {
-        let _changing = lock_shared(&self.0.changing);
-        let settings = Settings::new(change(self.0.settings.load().tuning.clone()))?;
+        let changing = lock_shared(&self.0.changing);
+        self.put(Settings::new(change(self.0.settings.load().tuning.clone()))?);
+        drop(changing);
+        background::join(self);
+        background::wake();
+        Ok(())
+    }
+
+    /// To be called under `changing`.
+    fn put(&self, settings: Settings) {
         let x = self.load(&settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
         self.0.settings.store(Arc::new(settings));
-        Ok(())
     }
 
     /// A pass now, over all maps of this collector: strips what the law asks for at the pressure of now (nothing, at
@@ -248,16 +269,15 @@ impl Collector {
     /// ```
     pub fn collect(&self) -> PassReport {
         let start = Instant::now();
-        if self.0.watch.due() {
-            self.reread_limit();
-        }
+        self.reread_limit();
         let settings = self.0.settings.load();
         let before = self.load(&settings);
         let mut done = Swept::default();
         self.regions().for_each(|region| done.add(region.review()));
         let strip = settings.pacer.pass(self.load(&settings).x, self.entries());
-        done.add(self.strip(strip, Effort::Whole, &settings));
+        done.add(self.strip(strip, Effort::Whole, &settings)); // asked for: no rest
         self.regions().for_each(|region| region.flush());
+        self.have_purged(&settings);
         count(&self.0.passes);
         let after = self.load(&settings);
         self.0.next_pass.store(settings.pacer.next_pass(after.x), Relaxed);
@@ -281,9 +301,7 @@ impl Collector {
     /// println!("{}", Collector::global().explain());
     /// ```
     pub fn explain(&self) -> String {
-        let settings = self.0.settings.load();
-        let purge = settings.tuning.purge.as_ref().map_or("none was given", |purge| purge.name());
-        format!("{}\n{}\npurge: {purge}", settings.source.explain(), settings.limit.explain())
+        self.0.settings.load().explain()
     }
 
     /// How it is doing. Costs one reading of the heap.
@@ -302,7 +320,7 @@ impl Collector {
         CollectorStats {
             live: load.live,
             error: load.error,
-            limit: settings.limit.bytes,
+            limit: settings.bytes,
             goal: settings.pacer.goal(),
             next_pass,
             pressure: settings.pacer.pressure(load.live),
@@ -313,6 +331,9 @@ impl Collector {
             passes: shared.passes.load(Relaxed),
             assists: shared.assists.load(Relaxed),
             overruns: shared.overruns.load(Relaxed),
+            exhausted: shared.rest.is_exhausted(),
+            rests: shared.rest.rests(),
+            wakeups: shared.wakeups.load(Relaxed),
         }
     }
 
@@ -321,77 +342,41 @@ impl Collector {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.0.settings.load().limit.bytes
+        self.0.settings.load().bytes
     }
 
     /// Adds a region, and forgets those that have gone.
     pub(crate) fn attach(&self, region: Weak<dyn Sweep>) {
-        let _changing = lock_shared(&self.0.changing);
+        let changing = lock_shared(&self.0.changing);
         let mut regions = Vec::clone(&self.0.regions.load());
         regions.retain(|region| region.strong_count() > 0);
         regions.push(region);
         self.0.regions.store(Arc::new(regions));
+        drop(changing);
+        background::join(self);
     }
 
     /// Forgets the regions that have gone.
     pub(crate) fn detach(&self) {
-        let _changing = lock_shared(&self.0.changing);
+        let changing = lock_shared(&self.0.changing);
         let mut regions = Vec::clone(&self.0.regions.load());
         regions.retain(|region| region.strong_count() > 0);
+        let last = regions.is_empty();
         self.0.regions.store(Arc::new(regions));
+        drop(changing);
+        if last && self.0.settings.load().tuning.background {
+            background::wake();
+        }
+    }
+
+    /// Whether the background thread is to look after this collector.
+    fn wants_background(&self) -> bool {
+        self.0.settings.load().tuning.background && self.regions().next().is_some()
     }
 
     /// Bytes that are about to be made.
     pub(crate) fn reserve(&self, bytes: u64) -> Reserved<'_> {
         self.0.ledger.reserve(bytes)
-    }
-
-    /// What a thread does that inserted (or is about to insert) so much weight, which stands for so many bytes where that was learned:
-    /// nothing below the trigger.
-    pub(crate) fn assist(&self, weight: u64, bytes: Option<u64>) {
-        if self.0.watch.glance() {
-            self.reread_limit();
-        }
-        let settings = self.0.settings.load();
-        let load = self.load(&settings);
-        if load.x > settings.pacer.trigger() {
-            let inserted = bytes.unwrap_or_else(|| self.0.ledger.guess(weight));
-            self.pay(inserted, load, &settings);
-        }
-        if settings.pacer.cycles() && load.x >= self.0.next_pass.load(Relaxed) {
-            self.cycle(&settings);
-        }
-        if settings.pacer.over(load.live, load.error) > 0 {
-            self.make_room(&settings);
-        }
-    }
-
-    /// Where no limit was given: goes by the one of now.
-    fn reread_limit(&self) {
-        let settings = self.0.settings.load();
-        let changed = |now: Limit| now.bytes != settings.limit.bytes;
-        if settings.tuning.limit.is_none() && Limit::detect().is_ok_and(changed) {
-            // Detected again, under the lock. An error leaves the old one.
-            let _ = self.tune(|tuning| tuning);
-        }
-    }
-
-    fn pay(&self, inserted: u64, load: Load, settings: &Settings) {
-        let owed = settings.pacer.owed(load.x, inserted);
-        if owed == 0 {
-            return;
-        }
-        let owed = owed.min(i64::MAX as u64) as i64;
-        let debt = self.0.debt.fetch_add(owed, Relaxed).saturating_add(owed);
-        let due = settings.pacer.due(debt.max(0) as u64, inserted);
-        if due > 0 {
-            count(&self.0.assists);
-            // Taken off first: whoever comes next meets the debt without what we pay. What could not be paid is forgotten, not
-            // piled up; what was paid too much (an entry may be large) is credit.
-            self.0.debt.fetch_sub(due as i64, Relaxed);
-            let freed = self.strip(Strip::Bytes(due), Effort::Assist, settings).freed;
-            self.0.debt.fetch_sub(freed.saturating_sub(due) as i64, Relaxed);
-        }
     }
 
     /// One cycle, unless another thread is at it.
@@ -402,30 +387,37 @@ impl Collector {
         count(&self.0.passes);
         // Read again: this thread may have waited since it found the cycle due.
         let load = self.load(settings);
-        self.strip(settings.pacer.pass(load.x, self.entries()), Effort::Whole, settings);
+        self.strip_whole(settings.pacer.pass(load.x, self.entries()), settings);
         let x = self.load(settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
     }
 
-    /// The gate: strips until the heap is within its limit, or nothing is left to strip. The map must not lose what it was
-    /// given, so the insert proceeds then, and is counted.
-    fn make_room(&self, settings: &Settings) {
-        for _ in 0..MOST_TRIES {
-            let load = self.load(settings);
-            let over = settings.pacer.over(load.live, load.error);
-            if over == 0 {
-                return;
-            }
-            let coming = load.live - load.x;
-            if over <= coming {
-                // Stripped already, and held back by a pin or a reader: more strips would free nothing now.
-                self.regions().for_each(|region| region.flush());
-                yield_now();
-            } else if self.strip(Strip::Bytes(over - coming), Effort::Whole, settings).stripped == 0 {
-                break;
+    /// Asks for a purge, off this thread if there is another.
+    fn have_purged(&self, settings: &Settings) {
+        if settings.tuning.purge.is_some() {
+            self.want_purge();
+            match settings.tuning.background {
+                true => background::wake(),
+                false => drop(self.purge_if_wanted()),
             }
         }
-        count(&self.0.overruns);
+    }
+
+    /// Strips to the end, unless that freed nothing a while ago.
+    fn strip_whole(&self, strip: Strip, settings: &Settings) -> Swept {
+        if strip == Strip::NOTHING || self.0.rest.left().is_some() {
+            return Swept::default();
+        }
+        let start = Instant::now();
+        let done = self.strip(strip, Effort::Whole, settings);
+        if done.freed == 0 && left(strip, &done).is_some() {
+            if self.0.rest.fail(start.elapsed()) {
+                log::exhausted();
+            }
+        } else if self.0.rest.succeed() {
+            log::recovered();
+        }
+        done
     }
 
     /// Steps 3 and 4 of a pass.
@@ -436,7 +428,7 @@ impl Collector {
         let mut batches = 0;
         while batches < effort.batches() {
             let Some(want) = left(strip, &done) else { break };
-            let Some((which, region)) = coldest(&regions, &tired) else { break };
+            let Some((which, region)) = self.coldest(&regions, &tired) else { break };
             let order = Order { want, stripped: done.weight };
             let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net());
             match swept {
@@ -446,6 +438,18 @@ impl Collector {
             done.add(swept.unwrap_or_default());
         }
         done
+    }
+
+    /// The region whose next candidate has been idle for longest, by its priority, of those that are not tired.
+    fn coldest(&self, regions: &[Weak<dyn Sweep>], tired: &[usize]) -> Option<(usize, Arc<dyn Sweep>)> {
+        let now = self.0.ledger.now.load(Relaxed);
+        let warmth = |region: &dyn Sweep| match region.idle_since() {
+            Some(since) => -(now.saturating_sub(since) as f64 / region.priority()),
+            None => f64::INFINITY,
+        };
+        let awake = regions.iter().enumerate().filter(|(which, _)| !tired.contains(which));
+        let alive = awake.filter_map(|(which, region)| Some((which, region.upgrade()?)));
+        alive.min_by(|(_, one), (_, other)| warmth(&**one).total_cmp(&warmth(&**other)))
     }
 
     fn load(&self, settings: &Settings) -> Load {
@@ -485,24 +489,6 @@ fn left(strip: Strip, done: &Swept) -> Option<Want> {
     match strip {
         Strip::Bytes(most) => left(most, done.freed).map(Want::Bytes),
         Strip::Entries(most) => left(most, done.stripped).map(Want::Entries),
-    }
-}
-
-/// The region whose hand stands at the oldest entry, of those that are not tired.
-fn coldest(regions: &[Weak<dyn Sweep>], tired: &[usize]) -> Option<(usize, Arc<dyn Sweep>)> {
-    let awake = regions.iter().enumerate().filter(|(which, _)| !tired.contains(which));
-    awake
-        .filter_map(|(which, region)| Some((which, region.upgrade()?)))
-        .min_by_key(|(_, region)| region.coldest())
-}
-
-impl Settings {
-    fn new(tuning: Tuning) -> Result<Self, ConfigError> {
-        tuning.check()?;
-        let limit = Limit::given_or_detected(tuning.limit)?;
-        let pacer = Pacer::new(tuning.law, limit.bytes, tuning.sensitivity);
-        let source = Source::choose(tuning.heap.clone());
-        Ok(Self { tuning, pacer, measures: source.measures(), source, limit })
     }
 }
 

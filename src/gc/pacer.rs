@@ -134,6 +134,12 @@ impl Pacer {
         self.law != Law::Pacer
     }
 
+    /// The heap size at which somebody is to look though nobody inserts: half way from the goal, which inserts hold, to the gate.
+    pub fn alarm(&self, error: u64) -> u64 {
+        let gate = self.limit.saturating_sub(error).max(self.goal());
+        self.goal() + (gate - self.goal()) / 2 + 1
+    }
+
     /// Bytes by which a heap that may be `error` larger than measured is beyond the limit.
     pub fn over(&self, counted: u64, error: u64) -> u64 {
         counted.saturating_add(error).saturating_sub(self.limit)

@@ -248,7 +248,9 @@ where
         left: u64,
     ) -> Option<Prey<K, V>> {
         let mut victim = rings.clock.next(*budget);
-        if victim.is_none() {
+        let turned = self.sums.turned.load(Relaxed);
+        if victim.is_none() && rings.turned != turned {
+            rings.turned = turned;
             self.wake(rings, usize::MAX);
         }
         // Each round meets entries that have gone, or finds a victim.
@@ -463,8 +465,12 @@ where
         }
     }
 
-    fn coldest(&self) -> u64 {
-        self.sums.coldest.load(Relaxed)
+    fn idle_since(&self) -> Option<u64> {
+        Some(self.sums.coldest.load(Relaxed)).filter(|&coldest| coldest < u64::MAX)
+    }
+
+    fn priority(&self) -> f64 {
+        self.bounds.priority
     }
 
     fn entries(&self) -> u64 {

@@ -45,7 +45,7 @@ use std::{
 const MANY_CAME: usize = 64;
 
 /// What a map may keep, apart from pressure.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Entries that pressure never strips below.
     pub floor: u64,
@@ -53,8 +53,16 @@ pub struct Bounds {
     pub max_weight: Option<u64>,
     /// A weigher was given: entries differ.
     pub weighed: bool,
+    /// Among the regions of a collector, how much longer than another's an entry must have been idle to go first.
+    pub priority: f64,
     /// How victims are chosen.
     pub policy: Policy,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { floor: 0, max_weight: None, weighed: false, priority: 1.0, policy: Policy::default() }
+    }
 }
 
 /// See the module.
@@ -83,11 +91,19 @@ pub struct Rings<K, V> {
     pub ages: Ages,
     /// Stripped entries whose value a caller holds.
     pub weak: VecDeque<Came<K, V>>,
+    /// `Sums::turned` when all of `weak` was last looked at.
+    pub turned: u64,
 }
 
 impl<K, V> Rings<K, V> {
     fn new(policy: Policy) -> Box<Self> {
-        Box::new(Self { clock: Clock::new(policy), kept: 1.0, ages: Ages::default(), weak: VecDeque::new() })
+        Box::new(Self {
+            clock: Clock::new(policy),
+            kept: 1.0,
+            ages: Ages::default(),
+            weak: VecDeque::new(),
+            turned: 0,
+        })
     }
 }
 
@@ -116,6 +132,8 @@ pub struct Sums {
     pub weight: AtomicU64,
     /// Closed entries that the sweeper has not met yet, about.
     pub closed: AtomicU64,
+    /// How often weak entries became strong again: where they wait, the sweeper has them for weak ones.
+    pub turned: AtomicU64,
     /// Weak entries that the sweeper found strong again since this was last reported.
     pub found: AtomicU64,
     /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
@@ -348,6 +366,7 @@ where
         let revived = entry.slot.revive(value);
         if revived {
             subtract(&self.sums.weak, 1);
+            count(&self.sums.turned);
             count(&self.events.revivals);
         } else {
             self.discharge(weight);
@@ -386,7 +405,10 @@ where
             Ok(displaced) => {
                 match displaced.state {
                     State::Strong => self.discharge(entry.weight()),
-                    _ => subtract(&self.sums.weak, 1),
+                    _ => {
+                        subtract(&self.sums.weak, 1);
+                        count(&self.sums.turned);
+                    }
                 }
                 entry.set_weight(weight);
                 entry.touch();

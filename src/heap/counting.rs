@@ -14,14 +14,15 @@
 //!    destructors may still allocate) each call passes on at once. So does each call where no destructor can be had.
 //! 4. The count itself never allocates, except where the destructor is registered (std may). The sum is passed on and
 //!    the phase is `Running` by then, so the call inside is an ordinary one.
-//! 5. `TALLY` is constant-initialised and has no destructor: it can be used before `main`, and to the very end of a thread.
+//! 5. Waking whoever waits for the total to rise allocates nothing (`sync::alarm`).
+//! 6. `TALLY` is constant-initialised and has no destructor: it can be used before `main`, and to the very end of a thread.
 //!
 //! Every call goes to the inner allocator with the arguments that came, so its contract is the inner one's. That covers zeroed
 //! and over-aligned blocks, too; what is counted is `Layout::size`.
 
 use super::{Heap, Sample};
 use crate::sync::{
-    CachePadded,
+    CachePadded, alarm,
     tally::{AtomicI64, AtomicU64, Relaxed},
 };
 use std::{
@@ -118,6 +119,11 @@ impl<A> Counting<A> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted(());
 
+/// What all threads have passed on.
+pub(crate) fn counted() -> u64 {
+    live()
+}
+
 impl Counted {
     /// The source, if allocations are counted in this process.
     pub fn detect() -> Option<Self> {
@@ -204,7 +210,10 @@ impl Tally {
         }
         self.biased.set(self.phase.get().bias());
         self.passed.set(self.passed.get() + sum);
-        TOTAL.live.fetch_add(sum, Relaxed);
+        let live = TOTAL.live.fetch_add(sum, Relaxed) + sum;
+        if sum > 0 {
+            alarm().raised(live.max(0) as u64);
+        }
         // Registers the destructor (Invariant 4). Where the thread is ending already, nothing is to be registered.
         if fresh && LAST.try_with(|_| ()).is_err() {
             self.end();

@@ -19,25 +19,25 @@ pub const VARIABLE: &str = "WEAKMAP_LIMIT";
 /// Assumed where the machine's memory cannot be told.
 const ASSUMED: u64 = 1 << 30;
 
-/// How long a limit that nobody gave is good for: a container's may change while the program runs.
-const GOOD_FOR: Duration = Duration::from_secs(10);
-
 /// What the heap may grow to, and who says so.
 ///
 /// The first that exists of
 ///
 /// 1. what was given: [`Tuning::limit`](crate::Tuning::limit),
-/// 2. the variable `WEAKMAP_LIMIT`, such as `512MiB`,
-/// 3. three quarters of the memory [`Cgroup`]'s, the least on the path to the root (Linux),
-/// 4. what `ulimit` set, the less of three quarters of `RLIMIT_DATA` and half of `RLIMIT_AS` (Linux),
-/// 5. half of physical memory (Linux),
-/// 6. 1 GiB, assumed.
+/// 2. three quarters of [`Tuning::resident_limit`](crate::Tuning::resident_limit),
+/// 3. the variable `WEAKMAP_LIMIT`, such as `512MiB`,
+/// 4. three quarters of the memory [`Cgroup`]'s, the least on the path to the root (Linux),
+/// 5. what `ulimit` set, the less of three quarters of `RLIMIT_DATA` and half of `RLIMIT_AS` (Linux),
+/// 6. half of physical memory (Linux),
+/// 7. 1 GiB, assumed.
 ///
-/// 3 and 4 only where they are below physical memory. A collector looks again every 10 s, while inserts run.
+/// 4 and 5 only where they are below physical memory. A collector looks again twice a second, while inserts run.
 ///
-/// 3 to 5 are [walls](Self::wall), for all that the process takes, and who runs into one is killed. The limit is for the heap's live
+/// 2 and 4 to 6 are [walls](Self::wall), for all that the process takes, and who runs into one is killed. The limit is for the heap's live
 /// bytes, so it stays a share below: the rest is for fragmentation, for what the allocator keeps, stacks, and code
-/// (measured: a flood of 4 to 8 KiB values over glibc, held to the whole of a cgroup's 96 MiB, is killed).
+/// (measured: a flood of 4 to 8 KiB values over glibc, held to the whole of a cgroup's 96 MiB, is killed). With 2, 4 and
+/// `RLIMIT_DATA` it is where a collector starts: it watches how much of the wall is taken and corrects its limit, down above 95 % and
+/// up below 91 %.
 ///
 /// ```
 /// let limit = weakmap::heap::Limit::detect()?;
@@ -68,6 +68,8 @@ type Answer = Result<(u64, Option<u64>), String>;
 pub enum Origin {
     /// [`Tuning::limit`](crate::Tuning::limit).
     Given,
+    /// Three quarters of [`Tuning::resident_limit`](crate::Tuning::resident_limit).
+    Resident,
     /// `WEAKMAP_LIMIT`.
     Variable,
     /// Three quarters of the memory cgroup's limit: the file that has the least.
@@ -92,15 +94,17 @@ impl Limit {
         Self::choose(None, &Surroundings::real())
     }
 
-    /// The given one, else the first that exists.
-    pub(crate) fn given_or_detected(given: Option<u64>) -> Result<Self, ConfigError> {
-        match given {
-            // Nobody else is asked: tests and tools make collectors by the thousand.
-            Some(bytes) => {
-                let asked = vec![(Origin::Given, Ok((bytes, None)))];
-                Ok(Self { bytes, wall: None, origin: Origin::Given, asked })
-            }
-            None => Self::detect(),
+    /// The given one, else three quarters of what may be resident, else the first that exists.
+    pub(crate) fn given_or_detected(given: Option<u64>, resident: Option<u64>) -> Result<Self, ConfigError> {
+        // Who is told asks nobody else: tests and tools make collectors by the thousand.
+        let told = |origin: Origin, bytes| {
+            let asked = vec![(origin.clone(), Ok((bytes, resident)))];
+            Ok(Self { bytes, wall: resident, origin, asked })
+        };
+        match (given, resident) {
+            (Some(bytes), _) => told(Origin::Given, bytes),
+            (None, Some(wall)) => told(Origin::Resident, three_quarters(wall).max(1)),
+            (None, None) => Self::detect(),
         }
     }
 
@@ -145,6 +149,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given => f.write_str("what was given"),
+            Self::Resident => f.write_str("three quarters of the resident limit that was given"),
             Self::Variable => f.write_str(VARIABLE),
             Self::Cgroup(file) if file.as_os_str().is_empty() => f.write_str("the memory cgroup"),
             Self::Cgroup(file) => write!(f, "three quarters of {}", file.display()),
@@ -189,7 +194,6 @@ impl Surroundings {
         let variable = self.variable.as_ref().ok_or("it is not set".to_owned());
         let variable = variable.and_then(|text| parse(text).map_err(|error| error.to_string()));
         let (file, cgroup) = self.ask_cgroup();
-        let three_quarters = |wall| wall / 4 * 3;
         let resource = |limit: Option<u64>| limit.ok_or("none is set".to_owned());
         let mut resources = [
             (Origin::DataSize, share(resource(self.data_size), three_quarters)),
@@ -218,22 +222,23 @@ impl Surroundings {
     }
 }
 
-/// Tells one thread every 10 s that the limit is to be read again.
+/// Tells one thread, once in a while, that something is due.
 #[derive(Debug)]
 pub(crate) struct Watch {
     start: Instant,
-    /// Milliseconds after `start`.
+    period: Duration,
+    /// Microseconds after `start`.
     due: AtomicU64,
 }
 
 impl Watch {
-    pub fn new() -> Self {
-        Self { start: Instant::now(), due: AtomicU64::new(GOOD_FOR.as_millis() as u64) }
+    pub fn every(period: Duration) -> Self {
+        Self { start: Instant::now(), period, due: AtomicU64::new(period.as_micros() as u64) }
     }
 
-    /// Whether the caller is to read the limit again. Costs a look at the clock.
-    pub fn due(&self) -> bool {
-        self.due_at(self.start.elapsed())
+    /// Whether the caller is to do it. Costs a look at the clock.
+    pub fn is_due(&self) -> bool {
+        self.is_due_at(self.start.elapsed())
     }
 
     /// The same for a hot path: each thread looks at the clock once in 16 calls.
@@ -241,14 +246,18 @@ impl Watch {
     pub fn glance(&self) -> bool {
         thread_local!(static CALLS: Cell<u8> = const { Cell::new(0) });
         let calls = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
-        calls % 16 == 15 && self.due()
+        calls % 16 == 15 && self.is_due()
     }
 
-    fn due_at(&self, since: Duration) -> bool {
-        let (now, due) = (since.as_millis() as u64, self.due.load(Relaxed));
-        let next = now + GOOD_FOR.as_millis() as u64;
+    fn is_due_at(&self, since: Duration) -> bool {
+        let (now, due) = (since.as_micros() as u64, self.due.load(Relaxed));
+        let next = now + self.period.as_micros() as u64;
         now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
+}
+
+fn three_quarters(wall: u64) -> u64 {
+    wall / 4 * 3
 }
 
 fn parse(text: &str) -> Result<u64, ConfigError> {
@@ -397,8 +406,9 @@ mod tests {
 
     #[test]
     fn due_for_one_thread_every_ten_seconds() {
-        let watch = Watch::new();
-        let seconds = [0, 9, 10, 10, 19, 21, 25, 31].map(|second| watch.due_at(Duration::from_secs(second)));
+        let watch = Watch::every(Duration::from_secs(10));
+        let seconds =
+            [0, 9, 10, 10, 19, 21, 25, 31].map(|second| watch.is_due_at(Duration::from_secs(second)));
         assert_eq!(seconds, [false, false, true, false, false, true, false, true]);
     }
 }

@@ -26,6 +26,7 @@
 
 mod cgroup;
 mod counting;
+mod gauge;
 #[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 mod jemalloc;
 mod limit;
@@ -35,6 +36,8 @@ mod scripted;
 
 pub use cgroup::{Cgroup, CgroupLimit, CgroupVersion};
 pub use counting::Counting;
+pub(crate) use counting::counted;
+pub(crate) use gauge::Gauge;
 #[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 pub use jemalloc::Jemalloc;
 pub(crate) use limit::Watch;
@@ -196,6 +199,11 @@ impl Source {
     /// Whether the source knows what single threads take.
     pub fn measures(&self) -> bool {
         matches!(self.net(), Net::OfThread(_))
+    }
+
+    /// Whether the allocator wakes who waits for the heap to grow.
+    pub fn wakes(&self) -> bool {
+        self.signal == Signal::Counting
     }
 
     pub fn is_weights(&self) -> bool {

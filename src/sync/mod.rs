@@ -3,6 +3,7 @@
 //! The rest of the crate names neither `std::sync` nor the foreign crates below; `cargo loom-lint` holds that.
 //! Counters that only tell (never decide) come from [`tally`], which loom does not see: fewer branches to explore.
 
+pub mod alarm;
 pub mod pin;
 
 #[cfg(not(weakmap_loom))]
@@ -35,6 +36,7 @@ pub mod shared {
 #[allow(clippy::disallowed_types)]
 pub mod tally {
     pub use std::sync::atomic::Ordering::Relaxed;
+    pub type AtomicBool = std::sync::atomic::AtomicBool;
     pub type AtomicI64 = std::sync::atomic::AtomicI64;
     pub type AtomicU64 = std::sync::atomic::AtomicU64;
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;

@@ -8,7 +8,7 @@ const KIB: u64 = 1 << 10;
 
 fn shared() -> (Collector, Scripted) {
     let heap = Scripted::new();
-    (Collector::new(Tuning::new().limit(LIMIT).heap(heap.clone())).unwrap(), heap)
+    (Collector::new(Tuning::new().limit(LIMIT).background(false).heap(heap.clone())).unwrap(), heap)
 }
 
 fn member(collector: &Collector) -> WeakMap<u64, u64> {

@@ -146,7 +146,7 @@ fn a_flood_stays_within_the_limit_and_uses_most_of_it() {
     let _calm = no_pins();
     for law in [Law::Pacer, Law::Proportional { low: 0.8, high: 1.2 }, Law::EveryPass] {
         let (census, limit) = (Census::default(), 1 << 20);
-        let builder = WeakMap::builder().limit(limit).law(law).heap(Living(census.clone()));
+        let builder = WeakMap::builder().limit(limit).law(law).background(false).heap(Living(census.clone()));
         let map = builder.weigher(|_, value: &Counted| value.bytes).build().unwrap();
         let (mut sum, mut random) = (0, Random::new(1));
         for n in 0..8000 {
@@ -164,7 +164,7 @@ fn a_flood_stays_within_the_limit_and_uses_most_of_it() {
 #[test]
 fn where_all_is_held_inserts_proceed_and_are_counted() {
     let (census, limit) = (Census::default(), 10 * KIB);
-    let builder = WeakMap::builder().limit(limit).heap(Living(census.clone()));
+    let builder = WeakMap::builder().limit(limit).background(false).heap(Living(census.clone()));
     let map = builder.weigher(|_, value: &Counted| value.bytes).build().unwrap();
     let held: Vec<_> = (0..30).map(|n| Arc::new(census.sized(n, KIB))).collect();
     held.iter().for_each(|value| drop(map.insert_arc(value.n, value.clone())));

@@ -23,7 +23,7 @@ where
     V: Send + Sync + 'static,
 {
     let heap = Scripted::new();
-    (WeakMap::builder().limit(LIMIT).heap(heap.clone()), heap)
+    (WeakMap::builder().limit(LIMIT).background(false).heap(heap.clone()), heap)
 }
 
 /// A map apart from all others, and the heap that it goes by.

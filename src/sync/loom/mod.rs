@@ -23,7 +23,7 @@ pub use std::sync::TryLockError;
 
 use super::{CachePadded, pin::STRIPES};
 use ::loom::sync::atomic::Ordering::{Acquire, Release};
-use std::{cell::Cell, ops::Deref};
+use std::{cell::Cell, io, ops::Deref, time::Duration};
 
 /// The stand-in, and a real guard for the real index.
 #[derive(Debug)]
@@ -79,6 +79,51 @@ impl Edge {
         std::array::from_fn(|_| CachePadded::new(AtomicUsize::new(0)));
     static ref ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
     static ref WAITING: AtomicUsize = AtomicUsize::new(0);
+    static ref ALARM: super::alarm::Alarm = super::alarm::Alarm::new();
+}
+
+/// Models do not wait.
+pub fn is_pinned_here() -> bool {
+    true
+}
+
+/// The one alarm of this execution.
+pub fn alarm() -> &'static super::alarm::Alarm {
+    &ALARM
+}
+
+/// A place for one thread to sleep in. Time does not pass in a model: a sleep ends by a wake alone.
+#[derive(Debug)]
+pub struct Sleeper(Mutex<Option<::loom::thread::Thread>>);
+
+impl Sleeper {
+    pub fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub fn settle(&self) {
+        *super::lock(&self.0) = Some(::loom::thread::current());
+    }
+
+    pub fn sleep(&self, _most: Option<Duration>) {
+        ::loom::thread::park();
+    }
+
+    pub fn wake(&self) {
+        if let Some(thread) = &*super::lock(&self.0) {
+            thread.unpark();
+        }
+    }
+}
+
+/// Models start their threads themselves: a collector has none in the background.
+pub fn spawn(_name: &str, _f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Time does not pass in a model.
+pub fn sleep(_most: Duration) {
+    yield_now();
 }
 
 /// Closures that wait in the epoch for pins, this execution's.

@@ -1,0 +1,110 @@
+//! What an inserting thread does for the heap: it pays for what it puts in, and stops at the gate where there is no room.
+
+use super::{Collector, Effort, Load, pacer::Strip, settings::Settings};
+use crate::{
+    stats::count,
+    sync::{is_pinned_here, sleep, tally::Relaxed, yield_now},
+};
+use std::time::{Duration, Instant};
+
+/// How often the gate strips before it lets an insert pass.
+const MOST_TRIES: usize = 16;
+/// How long the gate waits for memory that pins and readers hold back. No insert is to be blocked for more than 10 ms.
+const PATIENCE: Duration = Duration::from_millis(7);
+/// Between two looks, once the others were let run a few times.
+const NAP: Duration = Duration::from_micros(200);
+const MOST_YIELDS: usize = 8;
+
+impl Collector {
+    /// What a thread does that inserted (or is about to insert) so much weight, which stands for so many bytes where that was learned:
+    /// nothing below the trigger.
+    pub(crate) fn assist(&self, weight: u64, bytes: Option<u64>) {
+        if self.0.ticks.glance() {
+            self.tick();
+        }
+        let settings = self.0.settings.load();
+        let load = self.load(&settings);
+        if load.x > settings.pacer.trigger() && self.0.rest.left().is_none() {
+            let inserted = bytes.unwrap_or_else(|| self.0.ledger.guess(weight));
+            self.pay(inserted, load, &settings);
+        }
+        if settings.pacer.cycles() && load.x >= self.0.next_pass.load(Relaxed) {
+            self.cycle(&settings);
+        }
+        if settings.pacer.over(load.live, load.error) > 0 {
+            self.make_room(&settings);
+        }
+    }
+
+    fn pay(&self, inserted: u64, load: Load, settings: &Settings) {
+        let owed = settings.pacer.owed(load.x, inserted);
+        if owed == 0 {
+            return;
+        }
+        let owed = owed.min(i64::MAX as u64) as i64;
+        let debt = self.0.debt.fetch_add(owed, Relaxed).saturating_add(owed);
+        let due = settings.pacer.due(debt.max(0) as u64, inserted);
+        if due > 0 {
+            count(&self.0.assists);
+            // Taken off first: whoever comes next meets the debt without what we pay. What could not be paid is forgotten, not
+            // piled up; what was paid too much (an entry may be large) is credit.
+            self.0.debt.fetch_sub(due as i64, Relaxed);
+            let freed = self.strip(Strip::Bytes(due), Effort::Assist, settings).freed;
+            self.0.debt.fetch_sub(freed.saturating_sub(due) as i64, Relaxed);
+        }
+    }
+
+    /// The gate: strips until the heap is within its limit, or nothing is left to strip. The map must not lose what it was
+    /// given, so the insert proceeds then, and is counted.
+    fn make_room(&self, settings: &Settings) {
+        let (mut tries, mut wait) = (0, Wait::new());
+        while tries < MOST_TRIES {
+            let load = self.load(settings);
+            let over = settings.pacer.over(load.live, load.error);
+            if over == 0 {
+                return;
+            }
+            let coming = load.live - load.x;
+            if over <= coming {
+                // Stripped already, and held back by a pin or a reader: more strips would free nothing now.
+                self.regions().for_each(|region| region.flush());
+                if !wait.once_more() {
+                    break;
+                }
+            } else if self.strip_whole(Strip::Bytes(over - coming), settings).stripped == 0 {
+                break;
+            } else {
+                tries += 1;
+            }
+        }
+        count(&self.0.overruns);
+    }
+}
+
+/// Waiting for others to let go.
+struct Wait {
+    yields: usize,
+    until: Option<Instant>,
+}
+
+impl Wait {
+    fn new() -> Self {
+        Self { yields: 0, until: None }
+    }
+
+    /// Lets others run, if that may help.
+    fn once_more(&mut self) -> bool {
+        if self.yields < MOST_YIELDS {
+            self.yields += 1;
+            yield_now();
+            return true;
+        }
+        // Our own pin would not go while we wait.
+        let until = *self.until.get_or_insert_with(|| Instant::now() + PATIENCE);
+        let may = Instant::now() < until && !is_pinned_here();
+        if may {
+            sleep(NAP);
+        }
+        may
+    }
+}

@@ -1,0 +1,60 @@
+//! What was tuned, ready for use.
+
+use super::pacer::Pacer;
+use crate::{
+    builder::{ConfigError, Tuning},
+    heap::{Limit, Source},
+    sync::shared::Arc,
+};
+
+/// Read at every insert, replaced as a whole.
+#[derive(Clone)]
+pub struct Settings {
+    pub tuning: Tuning,
+    pub pacer: Pacer,
+    pub source: Source,
+    /// The source knows what single threads take.
+    pub measures: bool,
+    /// What was told or found.
+    pub limit: Arc<Limit>,
+    /// The limit in force, in bytes: the outer loop may have moved it.
+    pub bytes: u64,
+}
+
+impl Settings {
+    pub fn new(tuning: Tuning) -> Result<Self, ConfigError> {
+        tuning.check()?;
+        let limit = Limit::given_or_detected(tuning.limit, tuning.resident_limit)?;
+        let pacer = Pacer::new(tuning.law, limit.bytes, tuning.sensitivity);
+        let source = Source::choose(tuning.heap.clone());
+        Ok(Self {
+            tuning,
+            pacer,
+            measures: source.measures(),
+            source,
+            bytes: limit.bytes,
+            limit: Arc::new(limit),
+        })
+    }
+
+    /// The same with another limit in force.
+    pub fn corrected(&self, bytes: u64) -> Self {
+        let pacer = Pacer::new(self.tuning.law, bytes, self.tuning.sensitivity);
+        Self { pacer, bytes, ..self.clone() }
+    }
+
+    /// Whether the limit was found, and may be another by now.
+    pub fn is_found(&self) -> bool {
+        self.tuning.limit.is_none() && self.tuning.resident_limit.is_none()
+    }
+
+    /// Which signal and which limit, and why not others; and what purges.
+    pub fn explain(&self) -> String {
+        let purge = self.tuning.purge.as_ref().map_or("none was given", |purge| purge.name());
+        let mut text = format!("{}\n{}", self.source.explain(), self.limit.explain());
+        if self.bytes != self.limit.bytes {
+            text += &format!("\n  corrected to {} bytes by what is taken of the wall", self.bytes);
+        }
+        text + &format!("\npurge: {purge}")
+    }
+}

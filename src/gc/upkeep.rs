@@ -1,0 +1,213 @@
+//! What the background thread does for one collector, and inserting threads where there is none.
+//!
+//! 1. Read a limit again that was found, not told.
+//! 2. Correct the limit by what is taken of its wall ([`Band`]).
+//! 3. Strip what is above the goal: pressure that comes from elsewhere than inserts.
+//! 4. Have the allocator give back what passes freed, if that is wanted.
+//! 5. Say when to be called next.
+
+use super::{Collector, band::Band, band::Reading, log, pacer::Strip, settings::Settings};
+use crate::{
+    heap::{Gauge, Limit},
+    stats::count,
+    sync::{
+        alarm, lock_shared,
+        shared::Arc,
+        tally::{AtomicBool, AtomicU64, Relaxed},
+    },
+};
+use std::time::{Duration, Instant};
+
+/// Between two corrections of a limit, while inserts run.
+pub const TICK: Duration = Duration::from_millis(50);
+/// How long a limit is good for that was found: a container's may change while the program runs. Finding it costs 0.1 ms.
+pub const GOOD_FOR: Duration = Duration::from_millis(500);
+/// Between two looks at a source that wakes nobody.
+const POLL: Duration = Duration::from_secs(1);
+/// Where the heap stays above its level for reasons that pass (a pin, values under construction).
+const SOON: Duration = Duration::from_millis(20);
+/// Between two purges, and of how many times its own duration.
+const PURGE: (Duration, u32) = (Duration::from_millis(100), 20);
+/// The part of the limit that a pass must have freed for a purge to be worth it.
+const BIG: u64 = 16;
+
+/// Until when the background thread may sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nap {
+    /// Counted bytes at which it is to wake up.
+    pub level: u64,
+    pub most: Option<Duration>,
+}
+
+impl Nap {
+    /// For ever.
+    pub const NONE: Self = Self { level: u64::MAX, most: None };
+
+    pub fn min(self, other: Self) -> Self {
+        let most = [self.most, other.most].into_iter().flatten().min();
+        Self { level: self.level.min(other.level), most }
+    }
+}
+
+/// The wall of a limit, and what is read of it.
+pub struct Outer {
+    limit: Arc<Limit>,
+    gauge: Gauge,
+    band: Band,
+}
+
+impl Outer {
+    fn of(settings: &Settings) -> Option<Self> {
+        let band = Band::new(settings.limit.wall?, settings.tuning.limit);
+        Some(Self { limit: Arc::clone(&settings.limit), gauge: Gauge::of(&settings.limit)?, band })
+    }
+}
+
+/// When memory was last given back to the system, and whether it is to be.
+#[derive(Debug, Default)]
+pub struct Purging {
+    wanted: AtomicBool,
+    /// In microseconds of the collector's clock.
+    next: AtomicU64,
+}
+
+impl Collector {
+    /// Called now and then by inserting threads.
+    pub(super) fn tick(&self) {
+        let settings = self.0.settings.load();
+        if !settings.is_found() && settings.limit.wall.is_none() {
+            return;
+        }
+        if settings.tuning.background {
+            alarm().wake();
+        } else {
+            self.reread_limit();
+            self.correct_limit();
+        }
+    }
+
+    /// The steps of the module.
+    pub(super) fn look_after(&self) -> Nap {
+        count(&self.0.wakeups);
+        self.reread_limit();
+        self.correct_limit();
+        self.relieve();
+        let purge = self.purge_if_wanted();
+        self.nap().min(Nap { most: purge, ..Nap::NONE })
+    }
+
+    /// Where the limit was found: goes by the one of now, twice a second.
+    pub(super) fn reread_limit(&self) {
+        let settings = self.0.settings.load();
+        if settings.is_found() && self.0.rereads.is_due() {
+            let changed = |now: &Limit| now.bytes != settings.limit.bytes;
+            if let Some(now) = Limit::detect().ok().filter(changed) {
+                log::limit_changed(settings.limit.bytes, now.bytes, "it was read again");
+                // Detected again, under the lock. An error leaves the old one.
+                let _ = self.tune(|tuning| tuning);
+            }
+        }
+    }
+
+    fn correct_limit(&self) {
+        let settings = self.0.settings.load_full();
+        if settings.limit.wall.is_none() {
+            return;
+        }
+        let mut outer = lock_shared(&self.0.outer);
+        if !outer.as_ref().is_some_and(|outer| Arc::ptr_eq(&outer.limit, &settings.limit)) {
+            *outer = Outer::of(&settings);
+        }
+        let Some(Outer { gauge, band, .. }) = &mut *outer else { return };
+        let Some(mut taken) = gauge.read() else { return };
+        let purged = band.is_high(taken) && self.purge(&settings);
+        if purged {
+            taken = gauge.read().unwrap_or(taken);
+        }
+        let bytes = band.correct(settings.bytes, Reading { taken, live: self.load(&settings).live, purged });
+        drop(outer);
+        self.put_in_force(&settings, bytes);
+    }
+
+    fn put_in_force(&self, settings: &Arc<Settings>, bytes: u64) {
+        let _changing = lock_shared(&self.0.changing);
+        // Somebody may have tuned meanwhile.
+        if bytes != settings.bytes && Arc::ptr_eq(&self.0.settings.load(), settings) {
+            log::limit_changed(settings.bytes, bytes, "of what is taken of the wall");
+            self.put(settings.corrected(bytes));
+        }
+    }
+
+    /// Strips what is above the goal.
+    fn relieve(&self) {
+        let settings = self.0.settings.load();
+        let load = self.load(&settings);
+        if settings.pacer.cycles() {
+            if load.x >= self.0.next_pass.load(Relaxed) {
+                self.cycle(&settings);
+            }
+            return;
+        }
+        let strip = settings.pacer.pass(load.x, self.entries());
+        if strip != Strip::NOTHING {
+            count(&self.0.passes);
+            let freed = self.strip_whole(strip, &settings).freed;
+            if freed >= settings.bytes / BIG {
+                self.want_purge();
+            }
+        }
+    }
+
+    pub(super) fn want_purge(&self) {
+        self.0.purging.wanted.store(true, Relaxed);
+    }
+
+    /// How long to wait, if it may not be done yet.
+    pub(super) fn purge_if_wanted(&self) -> Option<Duration> {
+        if !self.0.purging.wanted.load(Relaxed) {
+            return None;
+        }
+        let settings = self.0.settings.load();
+        if settings.tuning.purge.is_none() || self.purge(&settings) {
+            self.0.purging.wanted.store(false, Relaxed);
+            return None;
+        }
+        Some(PURGE.0)
+    }
+
+    /// Whether it was done: not where there is nothing to do it with, nor too soon after the last.
+    fn purge(&self, settings: &Settings) -> bool {
+        let Some(purge) = &settings.tuning.purge else { return false };
+        let micros = || self.0.start.elapsed().as_micros() as u64;
+        let (now, next) = (micros(), self.0.purging.next.load(Relaxed));
+        let claimed =
+            now >= next && self.0.purging.next.compare_exchange(next, u64::MAX, Relaxed, Relaxed).is_ok();
+        if claimed {
+            let start = Instant::now();
+            purge.purge();
+            let pause = PURGE.0.max(start.elapsed() * PURGE.1);
+            self.0.purging.next.store(micros() + pause.as_micros() as u64, Relaxed);
+        }
+        claimed
+    }
+
+    /// Step 5.
+    fn nap(&self) -> Nap {
+        let settings = self.0.settings.load();
+        if let Some(left) = self.0.rest.left() {
+            return Nap { most: Some(left), ..Nap::NONE };
+        }
+        if settings.source.is_weights() {
+            return Nap::NONE; // only inserts and tuning change them
+        }
+        if !settings.source.wakes() {
+            return Nap { most: Some(POLL), ..Nap::NONE };
+        }
+        let load = self.load(&settings);
+        let level = match settings.pacer.cycles() {
+            true => self.0.next_pass.load(Relaxed),
+            false => settings.pacer.alarm(load.error),
+        };
+        if load.live < level { Nap { level, most: None } } else { Nap { most: Some(SOON), ..Nap::NONE } }
+    }
+}
