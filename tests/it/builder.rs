@@ -54,6 +54,25 @@ fn a_greatest_weight_of_nothing_is_refused() {
 }
 
 #[test]
+fn a_resident_limit_of_nothing_is_refused() {
+    let error = Collector::new(Tuning::new().resident_limit(0)).unwrap_err();
+    refused(&error, "resident_limit", "0 B", "above 0");
+}
+
+#[test]
+fn a_priority_that_scales_nothing_is_refused() {
+    for (factor, shown) in [(0.0, "0"), (-2.0, "-2"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        refused(
+            &Map::builder().priority(factor).build().unwrap_err(),
+            "priority",
+            shown,
+            "above 0 and finite",
+        );
+    }
+    assert!(Map::builder().priority(1e-9).build().is_ok());
+}
+
+#[test]
 fn a_floor_that_cannot_fit_is_refused() {
     // Each entry takes 1 KiB at the least.
     let error = Map::builder().limit(100 << 10).floor(101).build().unwrap_err();
@@ -73,7 +92,8 @@ fn a_floor_that_cannot_fit_is_refused() {
 fn what_a_shared_collector_decides_is_not_set_on_a_map() {
     let collector = Collector::new(Tuning::new()).unwrap();
     type Set = fn(weakmap::Builder<u64, u64>) -> weakmap::Builder<u64, u64>;
-    let settings: [(&str, Set); 4] = [
+    let settings: [(&str, Set); 5] = [
+        ("background", |builder| builder.background(false)),
         ("limit", |builder| builder.limit(1 << 20)),
         ("law", |builder| builder.law(Law::EveryPass)),
         ("sensitivity", |builder| builder.sensitivity(2.0)),

@@ -155,3 +155,50 @@ fn a_report_tells_what_a_pass_did() {
     assert_eq!((report.stripped, report.reaped, report.revived, report.freed), (0, 0, 4, 0));
     assert_eq!((map.stats().revivals, map.stats().weak, map.weight()), (4, 6, 4 * KIB));
 }
+
+#[test]
+fn an_entry_of_a_map_with_priority_must_be_so_much_older() {
+    let _calm = no_pins();
+    // The ages a and b up to which the two are stripped: a = priority * b, and of 1280 ticks 500 entries, a + b = 1560.
+    for (priority, others) in [(1.0, 250), (3.0, 445), (1.0 / 3.0, 55)] {
+        let (collector, heap) = shared();
+        let builder = WeakMap::builder().collector(collector.clone()).weigher(|_: &u64, _: &u64| KIB);
+        let (scaled, other) = (builder.priority(priority).build().unwrap(), member(&collector));
+        // In turn, in batches as large as those of a pass.
+        for from in (0..640).step_by(32) {
+            scaled.extend_by(from..from + 32);
+            other.extend_by(from..from + 32);
+        }
+        heap.set(collector.stats().goal + 500 * KIB);
+        assert_eq!(collector.collect().stripped, 500);
+        let gone = 640 - other.len();
+        assert!(gone.abs_diff(others) <= 48, "priority {priority}: {gone} of the other's, not {others}");
+    }
+}
+
+/// Requests that hit, of 200,000 to two key spaces, of which the first goes idle half way.
+fn hits(maps: [&WeakMap<u64, u64>; 2]) -> u64 {
+    let mut random = Random::new(7);
+    let mut hits = 0;
+    for n in 0..200_000 {
+        let space = if n < 100_000 { random.below(2) } else { 1 };
+        // Of 20,000 keys, each double range of ranks as popular as the one before.
+        let rank = 20_000f64.powf(random.below(1 << 20) as f64 / (1 << 20) as f64) as u64;
+        let (map, key) = (maps[space as usize], space << 32 | rank);
+        hits += u64::from(map.get(&key).is_some());
+        map.get_or_insert_with(key, || key);
+    }
+    hits
+}
+
+#[test]
+fn two_maps_do_as_well_as_one_that_holds_both_key_spaces() {
+    let _calm = no_pins();
+    let collector = || Collector::new(Tuning::new().limit(1500 * KIB)).unwrap();
+    let (one, two) = (collector(), collector());
+    let [shared, first, second] = [&one, &two, &two].map(member);
+    let [together, apart] = [hits([&shared, &shared]), hits([&first, &second])];
+    let points = 100.0 * (together as f64 - apart as f64) / 200_000.0;
+    assert!(points < 1.0, "{together} hits together, {apart} apart: {points} points");
+    assert!(second.len() > 10 * first.len(), "the idle map gave way: {} {}", first.len(), second.len());
+}

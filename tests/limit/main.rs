@@ -1,5 +1,6 @@
 //! Limits and signals: the counting allocator at work, cgroups of every layout as fixtures, and a real one.
 
+mod background;
 mod cgroup;
 mod counting;
 mod real;
