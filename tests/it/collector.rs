@@ -172,7 +172,7 @@ fn an_entry_of_a_map_with_priority_must_be_so_much_older() {
         heap.set(collector.stats().goal + 500 * KIB);
         assert_eq!(collector.collect().stripped, 500);
         let gone = 640 - other.len();
-        assert!(gone.abs_diff(others) <= 48, "priority {priority}: {gone} of the other's, not {others}");
+        assert!(gone.abs_diff(others) <= 64, "priority {priority}: {gone} of the other's, not {others}");
     }
 }
 
