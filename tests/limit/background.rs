@@ -3,10 +3,14 @@
 use crate::{Counted, alone};
 use std::{
     fs,
-    sync::Arc,
+    sync::{Arc, Mutex},
+    thread::ThreadId,
     time::{Duration, Instant},
 };
-use weakmap::{Collector, Tuning, WeakMap, heap::Scripted};
+use weakmap::{
+    Collector, Tuning, WeakMap,
+    heap::{Purge, Scripted},
+};
 
 const MIB: u64 = 1 << 20;
 const KIB: usize = 1 << 10;
@@ -125,6 +129,52 @@ fn where_all_is_held_passes_rest_until_holders_let_go() {
     fill(&map, 40_000..80_000);
     let stats = collector.stats();
     assert!(stats.live <= stats.limit, "{stats:?}");
+}
+
+/// Notes who calls it, and when.
+#[derive(Clone, Default)]
+struct Noting(Arc<Mutex<Vec<(ThreadId, Instant)>>>);
+
+impl Noting {
+    fn calls(&self) -> Vec<(ThreadId, Instant)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Purge for Noting {
+    fn purge(&self) {
+        self.0.lock().unwrap().push((std::thread::current().id(), Instant::now()));
+    }
+
+    fn name(&self) -> &str {
+        "noting"
+    }
+}
+
+#[test]
+fn purges_run_elsewhere_and_not_too_often() {
+    let _alone = alone();
+    let (noting, here) = (Noting::default(), std::thread::current().id());
+    let (_map, collector) = pages(|tuning| tuning.purge(noting.clone()));
+    assert!(collector.explain().contains("purge: noting"), "{}", collector.explain());
+    await_that("five purges", || {
+        collector.collect();
+        noting.calls().len() >= 5
+    });
+    let calls = noting.calls();
+    assert!(calls.iter().all(|(thread, _)| *thread != here));
+    let pauses = calls.windows(2).map(|pair| pair[1].1 - pair[0].1);
+    assert!(pauses.min() >= Some(Duration::from_millis(100)), "{calls:?}");
+}
+
+#[test]
+fn without_a_background_thread_a_purge_runs_in_collect() {
+    let _alone = alone();
+    let (noting, here) = (Noting::default(), std::thread::current().id());
+    let (_map, collector) = pages(|tuning| tuning.purge(noting.clone()).background(false));
+    (0..3).for_each(|_| _ = collector.collect());
+    let calls = noting.calls();
+    assert_eq!((calls.len(), calls[0].0), (1, here));
 }
 
 /// The threads that are called so.
