@@ -13,7 +13,7 @@ use super::{
         papaya::{Papaya, PapayaPin},
         quick_cache::QuickCache,
         scc::SccCache,
-        weakmap::{Pinned, Weakmap},
+        weakmap::{Limited, Pinned, Weakmap},
     },
     scene::{Scene, Stage},
 };
@@ -41,6 +41,13 @@ pub fn caches<S: Scene>() -> Vec<Entrant<S>> {
         Entrant::new::<SccCache<S::Key>>(),
         Entrant::new::<Lru<S::Key>>(),
     ]
+}
+
+/// With us under pressure.
+pub fn pressed<S: Scene>() -> Vec<Entrant<S>> {
+    let mut pressed = caches();
+    pressed.insert(1, Entrant::new::<Limited<S::Key>>());
+    pressed
 }
 
 /// With the maps that evict nothing.

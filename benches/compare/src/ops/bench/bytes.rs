@@ -12,7 +12,8 @@ use crate::ops::{
     cache::{Cache, Key, Payload, value},
     cell::Cell,
     label::Label,
-    lineup,
+    lineup::{self, Entrant},
+    peers::std::Std,
     run::Run,
     scene::{self, Scene, Stage},
 };
@@ -39,11 +40,16 @@ const VALUE: usize = 2 * size_of::<usize>() + size_of::<Payload>();
 
 pub fn measure(run: &mut Run) -> Result<Vec<Cell>> {
     let entries = run.options.entries(100_000);
-    let numbers = Bytes::<u64> { keys: "u64", entries, key: PhantomData };
-    let mut cells = scene::play(run, &[numbers], lineup::maps())?;
-    let strings = Bytes::<String> { keys: "string", entries, key: PhantomData };
-    cells.extend(scene::play(run, &[strings], lineup::maps())?);
+    let mut cells = weigh::<u64>(run, "u64", entries)?;
+    cells.extend(weigh::<String>(run, "string", entries)?);
     Ok(cells)
+}
+
+fn weigh<K: Key>(run: &mut Run, keys: &'static str, entries: usize) -> Result<Vec<Cell>> {
+    let scene = Bytes::<K> { keys, entries, key: PhantomData };
+    let mut lineup = lineup::maps();
+    lineup.insert(1, Entrant { name: <Std<K> as Cache<K>>::NAME, stage: Bytes::weigh::<Std<K>> });
+    scene::play(run, &[scene], lineup)
 }
 
 impl<K: Key> Scene for Bytes<K> {
@@ -71,6 +77,12 @@ impl<K: Key> Scene for Bytes<K> {
     }
 
     fn stage<C: Cache<K> + Sync>(&self) -> Result<Stage<Case>> {
+        self.weigh::<C>()
+    }
+}
+
+impl<K: Key> Bytes<K> {
+    fn weigh<C: Cache<K>>(&self) -> Result<Stage<Case>> {
         let entries = self.entries;
         Ok(Box::new(move |&case| Ok(vec![held::<K, C>(case, entries)?])))
     }

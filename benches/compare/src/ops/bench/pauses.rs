@@ -57,7 +57,7 @@ const NEW: [u64; 2] = [1 << 40, 1 << 41];
 pub fn measure(run: &mut Run) -> Result<Vec<Cell>> {
     let entries = run.options.entries(100_000);
     let scene = Pauses { entries, draws: run.options.draws(), shift: run.options.shift() };
-    scene::play(run, &[scene], lineup::caches())
+    scene::play(run, &[scene], lineup::pressed())
 }
 
 impl Scene for Pauses {

@@ -1,6 +1,11 @@
-//! weakmap: bounded by `max_weight`, read by `get`, and under a pin.
+//! weakmap: bounded by `max_weight`, read by `get`, and under a pin; and bounded by the heap.
 
-use weakmap::{Law, WeakMap, heap::Scripted};
+use std::alloc::System;
+
+use weakmap::{
+    Law, WeakMap,
+    heap::{Counting, Scripted},
+};
 
 use crate::ops::cache::{Cache, Hasher, Key, Payload, Value};
 
@@ -11,6 +16,13 @@ pub struct Weakmap<K: Key> {
 
 /// A pin for each read.
 pub struct Pinned<K: Key>(Weakmap<K>);
+
+/// No bound of its own. Once filled and settled, its limit is what the heap holds then, and as much more as it lacks to its room:
+/// what goes is stripped by the pacer, as the counting allocator tells.
+pub struct Limited<K: Key> {
+    map: Weakmap<K>,
+    room: usize,
+}
 
 /// Above any heap here.
 const LIMIT: u64 = 1 << 40;
@@ -84,5 +96,39 @@ impl<K: Key> Cache<K> for Pinned<K> {
 
     fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl<K: Key> Cache<K> for Limited<K> {
+    const NAME: &'static str = "weakmap-limit";
+
+    fn with_room(entries: usize) -> Self {
+        let builder = WeakMap::builder().hasher(Hasher::default()).limit(LIMIT);
+        let map = builder.build().expect("a limit above 0");
+        Self { map: Weakmap { map, heap: Scripted::new() }, room: entries }
+    }
+
+    #[inline]
+    fn read(&self, key: &K) -> Option<u64> {
+        self.map.read(key)
+    }
+
+    #[inline]
+    fn insert(&self, key: K, value: Value) {
+        self.map.insert(key, value);
+    }
+
+    fn remove(&self, key: &K) {
+        self.map.remove(key);
+    }
+
+    fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    fn settle(&self) {
+        let share = self.room as f64 / self.len() as f64;
+        let limit = (Counting::<System>::live() as f64 * share) as u64;
+        self.map.map.collector().tune(|tuning| tuning.limit(limit)).expect("a limit above 0");
     }
 }
