@@ -15,7 +15,7 @@ use weakmap::heap::Counting;
 
 use crate::ops::Bench;
 
-/// `bytes` goes by it. It costs the others alike: two additions an allocation.
+/// `bytes` and `pauses` go by it. All subjects pay for it alike: two additions an allocation, a small part of what `System` takes.
 #[global_allocator]
 static ALLOCATOR: Counting<System> = Counting::new(System);
 
