@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_all_threads_did_is_added_up() {
-        let streams = Draw { skew: Skew::Uniform, keys: 10, writes: 0, length: 1_000 }.streams(3);
+        let streams = Draw { skew: Skew::Uniform, keys: 10, writes: 0, length: 1_000, series: 0 }.streams(3);
         let shift = Shift { warm_up: Duration::from_millis(1), duration: Duration::from_millis(5) };
         let tally = work(&streams, shift, |chunk| chunk.len() / 2);
         assert!(tally.time >= shift.duration && tally.operations >= 3 * 232, "{tally:?}");

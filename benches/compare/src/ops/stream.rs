@@ -74,13 +74,17 @@ pub struct Draw {
     pub keys: usize,
     pub writes: u32,
     pub length: usize,
+    /// Other streams for another series.
+    pub series: u64,
 }
 
 impl Draw {
-    /// A stream for each thread; always the same ones.
+    /// A stream for each thread, 1,024 at the most; always the same ones.
     pub fn streams(&self, threads: usize) -> Vec<Stream> {
         let keys = shuffled(self.keys);
-        (0..threads as u64).map(|thread| self.stream(&keys, ORDER + 1 + thread)).collect()
+        (0..threads as u64)
+            .map(|thread| self.stream(&keys, ORDER + 1 + self.series * 1_024 + thread))
+            .collect()
     }
 
     fn stream(&self, keys: &[u32], seed: u64) -> Stream {
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     fn draw(skew: Skew, writes: u32) -> Draw {
-        Draw { skew, keys: 1_000, writes, length: 10_000 }
+        Draw { skew, keys: 1_000, writes, length: 10_000, series: 0 }
     }
 
     fn keys(skew: Skew) -> Vec<u64> {
@@ -149,6 +153,12 @@ mod tests {
         assert_ne!(sum(&streams[0]), sum(&streams[1]));
         let writes = streams[0].steps().iter().filter(|step| step.is_write()).count();
         assert!((2_300..2_700).contains(&writes), "{writes}");
+    }
+
+    #[test]
+    fn series_differ() {
+        let first = |series| Draw { series, ..draw(Skew::Uniform, 0) }.streams(1)[0].steps[..100].to_vec();
+        assert!(first(0).iter().zip(first(1)).any(|(one, other)| one.key() != other.key()));
     }
 
     #[test]

@@ -27,6 +27,8 @@ enum Traffic {
 
 /// Keys for an entry of room.
 const KEYS: usize = 10;
+/// How many times as long as usual the streams are.
+const LAPS: usize = 16;
 
 struct Churn {
     traffic: Traffic,
@@ -68,20 +70,28 @@ impl Scene for Churn {
         }
     }
 
+    /// So long that a subject has turned over long since when it meets a part of it again: else it would find what it kept
+    /// the last time.
     fn script(&self, &threads: &usize) -> Vec<Stream> {
-        let skew = match self.traffic {
-            Traffic::Zipf(exponent) => Skew::Zipf(exponent),
-            Traffic::New => Skew::OneHot, // only counted
-        };
-        Draw { skew, keys: self.room * KEYS, writes: 0, length: self.draws }.streams(threads)
+        self.streams(threads, LAPS * self.draws, threads as u64)
     }
 
     fn stage<C: Cache<u64> + Sync>(&self) -> Result<Stage<Vec<Stream>>> {
         let cache = C::with_room(self.room);
         Ok(match self.traffic {
-            Traffic::Zipf(_) => replay(cache, self.script(&1).remove(0), self.shift),
+            Traffic::Zipf(_) => replay(cache, self.streams(1, self.draws, 0).remove(0), self.shift),
             Traffic::New => flood(cache, self.room, self.shift),
         })
+    }
+}
+
+impl Churn {
+    fn streams(&self, threads: usize, length: usize, series: u64) -> Vec<Stream> {
+        let skew = match self.traffic {
+            Traffic::Zipf(exponent) => Skew::Zipf(exponent),
+            Traffic::New => Skew::OneHot, // only counted
+        };
+        Draw { skew, keys: self.room * KEYS, writes: 0, length, series }.streams(threads)
     }
 }
 

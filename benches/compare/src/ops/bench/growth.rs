@@ -59,7 +59,7 @@ impl Scene for Growth {
     }
 
     fn script(&self, &entries: &usize) -> Script {
-        let draw = Draw { skew: Skew::Uniform, keys: entries, writes: 0, length: self.draws };
+        let draw = Draw { skew: Skew::Uniform, keys: entries, writes: 0, length: self.draws, series: 0 };
         Script { keys: shuffled(entries), gets: draw.streams(1).remove(0) }
     }
 

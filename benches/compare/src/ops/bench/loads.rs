@@ -77,7 +77,8 @@ impl Scene for Loads {
     }
 
     fn script(&self, case: &Case) -> Script {
-        let draw = Draw { skew: Skew::Zipf(0.99), keys: self.entries, writes: 0, length: self.draws };
+        let draw =
+            Draw { skew: Skew::Zipf(0.99), keys: self.entries, writes: 0, length: self.draws, series: 0 };
         match case {
             Case::Hit { threads } => Script::Hit(draw.streams(*threads)),
             Case::Absent => Script::Absent,

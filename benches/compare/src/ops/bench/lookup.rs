@@ -58,7 +58,8 @@ impl Scene for Lookup {
     }
 
     fn script(&self, case: &Case) -> Vec<Stream> {
-        Draw { skew: case.skew, keys: self.entries, writes: 0, length: self.draws }.streams(case.threads)
+        Draw { skew: case.skew, keys: self.entries, writes: 0, length: self.draws, series: 0 }
+            .streams(case.threads)
     }
 
     fn stage<C: Cache<u64> + Sync>(&self) -> Result<Stage<Vec<Stream>>> {

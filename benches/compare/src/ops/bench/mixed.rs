@@ -58,8 +58,13 @@ impl Scene for Mixed {
     }
 
     fn script(&self, case: &Case) -> Vec<Stream> {
-        let draw =
-            Draw { skew: Skew::Zipf(0.99), keys: self.entries, writes: case.writes, length: self.draws };
+        let draw = Draw {
+            skew: Skew::Zipf(0.99),
+            keys: self.entries,
+            writes: case.writes,
+            length: self.draws,
+            series: 0,
+        };
         draw.streams(case.threads)
     }
 

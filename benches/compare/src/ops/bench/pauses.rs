@@ -83,7 +83,8 @@ impl Scene for Pauses {
     }
 
     fn script(&self, &case: &Case) -> Script {
-        let draw = Draw { skew: Skew::Zipf(0.99), keys: self.entries, writes: 0, length: self.draws };
+        let draw =
+            Draw { skew: Skew::Zipf(0.99), keys: self.entries, writes: 0, length: self.draws, series: 0 };
         let [ours, theirs] = draw.streams(2).try_into().ok().expect("two streams");
         Script { case, ours, theirs }
     }
