@@ -9,12 +9,12 @@ use anyhow::Result;
 
 use super::{
     Options,
-    progress::Progress,
     room::{self, Room},
     source,
     trace::Trace,
     weakmap::{Map, access, capped},
 };
+use crate::progress::Progress;
 
 /// Prints a line per trace and size, and the mean.
 pub fn run(options: &Options) -> Result<()> {

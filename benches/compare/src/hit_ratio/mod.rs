@@ -12,7 +12,6 @@ mod lru;
 mod mini_moka;
 mod moka;
 mod plot;
-mod progress;
 mod quick_cache;
 mod recency;
 mod record;
@@ -32,9 +31,9 @@ use anyhow::Result;
 use clap::Args;
 
 use self::{
-    best::Best, progress::Progress, record::Record, room::Percent, row::Row, source::Source,
-    subject::Subject, trace::Trace,
+    best::Best, record::Record, room::Percent, row::Row, source::Source, subject::Subject, trace::Trace,
 };
+use crate::progress::Progress;
 
 #[derive(Args, Default)]
 pub struct Options {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
 
 use super::row::Row;
+use crate::palette::colour;
 
 const EXTENT: (u32, u32) = (900, 600);
 
@@ -103,14 +104,6 @@ fn curves(rows: &[Row]) -> Vec<Curve> {
         }
     }
     curves
-}
-
-/// Hues a golden section apart, dark and light in turn: neighbours differ, however many there are.
-fn colour(place: usize) -> RGBColor {
-    let hue = (place as f64 * 0.618_034).fract();
-    let lightness = if place.is_multiple_of(2) { 0.35 } else { 0.5 };
-    let (red, green, blue) = HSLColor(hue, 0.75, lightness).rgb();
-    RGBColor(red, green, blue)
 }
 
 #[cfg(test)]

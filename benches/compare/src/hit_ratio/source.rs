@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{Options, synthetic::Synthetic, trace::Trace};
+use crate::pattern;
 
 /// Traces in a quick run.
 const QUICK_TRACES: usize = 3;
@@ -55,9 +56,7 @@ pub fn pick(options: &Options) -> Result<Vec<Source>> {
         None => Synthetic::ALL.map(Source::Synthetic).to_vec(),
     };
     let patterns = &options.trace;
-    sources.retain(|source| {
-        patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, source.name()))
-    });
+    sources.retain(|source| pattern::admits(patterns, source.name()));
     ensure!(!sources.is_empty(), "no trace matches {}", patterns.join(" or "));
     if options.quick {
         sources.sort_by_key(Source::bulk);
@@ -85,26 +84,9 @@ fn names(folder: &Path, suffix: &str) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether the pattern, in which * is any run of characters, covers the whole name.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
-            tail.char_indices().any(|(at, _)| matches(rest, &tail[at..])) || matches(rest, "")
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_star_is_any_run() {
-        assert!(matches("loop", "loop") && !matches("cs", "scarab_recs"));
-        assert!(matches("arc_*", "arc_p3") && matches("*_p3", "arc_p3") && matches("a*p*", "arc_p3"));
-        assert!(matches("*", "") && matches("loop*", "loop") && !matches("arc_*", "oltp"));
-    }
 
     #[test]
     fn a_folder_without_traces_is_an_error() {

@@ -1,6 +1,6 @@
 //! The report as text.
 
-use std::{collections::HashSet, fmt::Write};
+use std::collections::HashSet;
 
 use super::{
     best::Best,
@@ -8,13 +8,14 @@ use super::{
     standing::{Standing, baseline, standings},
     subject::Subject,
 };
+use crate::columns::{aligned, drop_empty};
 
 pub fn text(rows: &[Row], subjects: &[Box<dyn Subject>], best: Option<&Best>) -> String {
     let standings = standings(rows, subjects, best);
     let mut cells = vec![headings(baseline(rows, subjects).unwrap_or("nobody"))];
     cells.extend(standings.iter().map(line));
-    drop_empty_columns(&mut cells);
-    format!("{}\n{}", caption(rows, best.is_some()), aligned(&cells))
+    drop_empty(&mut cells);
+    format!("{}\n{}", caption(rows, best.is_some()), aligned(&cells, &[0, 7]))
 }
 
 fn caption(rows: &[Row], references: bool) -> String {
@@ -51,51 +52,4 @@ fn line(standing: &Standing) -> Vec<String> {
 fn points(ratio: Option<f64>) -> String {
     let points = ratio.map(|ratio| format!("{:.2}", ratio * 100.0));
     points.map_or(String::new(), |points| points.replace("-0.00", "0.00"))
-}
-
-/// Columns with nothing below their heading.
-fn drop_empty_columns(cells: &mut [Vec<String>]) {
-    for column in (0..cells[0].len()).rev() {
-        if cells[1..].iter().all(|line| line[column].is_empty()) {
-            cells.iter_mut().for_each(|line| drop(line.remove(column)));
-        }
-    }
-}
-
-/// The first and the last column are words, the others numbers.
-fn aligned(cells: &[Vec<String>]) -> String {
-    let width = |column: usize| cells.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for line in cells {
-        let mut out = format!("{:<1$}", line[0], width(0));
-        for (column, cell) in line.iter().enumerate().skip(1) {
-            let _ = match column {
-                7 => write!(out, "  {cell}"),
-                _ => write!(out, "  {cell:>0$}", width(column)),
-            };
-        }
-        text += out.trim_end();
-        text += "\n";
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_line_up() {
-        let cells = [["name", "hits"], ["a", "1.25"], ["longer", "31.25"]]
-            .map(|line| line.map(String::from).to_vec());
-        assert_eq!(aligned(&cells), "name     hits\na        1.25\nlonger  31.25\n");
-    }
-
-    #[test]
-    fn empty_columns_go() {
-        let mut cells =
-            [["name", "bytes", "hits"], ["a", "", "1"]].map(|line| line.map(String::from).to_vec());
-        drop_empty_columns(&mut cells);
-        assert_eq!(cells, [["name", "hits"], ["a", "1"]]);
-    }
 }
