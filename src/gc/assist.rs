@@ -8,8 +8,9 @@ use crate::{
 use std::time::{Duration, Instant};
 
 /// How often the gate strips before it lets an insert pass.
-const MOST_TRIES: usize = 16;
-/// How long the gate waits for memory that pins and readers hold back. No insert is to be blocked for more than 10 ms.
+const MOST_TRIES: usize = 64;
+/// How long the gate waits for memory that pins and readers hold back, and for other sweepers. No insert is to be blocked for more
+/// than 10 ms, and who holds a lock may have lost its processor.
 const PATIENCE: Duration = Duration::from_millis(7);
 /// Between two looks, once the others were let run a few times.
 const NAP: Duration = Duration::from_micros(200);
@@ -49,7 +50,7 @@ impl Collector {
             // Taken off first: whoever comes next meets the debt without what we pay. What could not be paid is forgotten, not
             // piled up; what was paid too much (an entry may be large) is credit.
             self.0.debt.fetch_sub(due as i64, Relaxed);
-            let freed = self.strip(Strip::Bytes(due), Effort::Assist, settings).freed;
+            let freed = self.strip(Strip::Bytes(due), Effort::Assist, settings).0.freed;
             self.0.debt.fetch_sub(freed.saturating_sub(due) as i64, Relaxed);
         }
     }
@@ -71,10 +72,13 @@ impl Collector {
                 if !wait.once_more() {
                     break;
                 }
-            } else if self.strip_whole(Strip::Bytes(over - coming), settings).stripped == 0 {
-                break;
             } else {
+                let (done, busy) =
+                    self.strip_unless_resting(Strip::Bytes(over - coming), Effort::Gate, settings);
                 tries += 1;
+                if done.stripped == 0 && !(busy && wait.once_more()) {
+                    break;
+                }
             }
         }
         count(&self.0.overruns);

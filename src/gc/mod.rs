@@ -104,6 +104,8 @@ use upkeep::{GOOD_FOR, Outer, Purging, TICK};
 enum Effort {
     /// A few batches, and none where another thread sweeps: what callers hold all of could be swept for long.
     Assist,
+    /// To the end, but for maps that another thread sweeps.
+    Gate,
     /// To the end.
     Whole,
 }
@@ -112,7 +114,7 @@ impl Effort {
     fn batches(self) -> usize {
         match self {
             Self::Assist => 8,
-            Self::Whole => usize::MAX,
+            Self::Gate | Self::Whole => usize::MAX,
         }
     }
 }
@@ -275,7 +277,7 @@ impl Collector {
         let mut done = Swept::default();
         self.regions().for_each(|region| done.add(region.review()));
         let strip = settings.pacer.pass(self.load(&settings).x, self.entries());
-        done.add(self.strip(strip, Effort::Whole, &settings)); // asked for: no rest
+        done.add(self.strip(strip, Effort::Whole, &settings).0); // asked for: no rest
         self.regions().for_each(|region| region.flush());
         self.have_purged(&settings);
         count(&self.0.passes);
@@ -405,24 +407,29 @@ impl Collector {
 
     /// Strips to the end, unless that freed nothing a while ago.
     fn strip_whole(&self, strip: Strip, settings: &Settings) -> Swept {
-        if strip == Strip::NOTHING || self.0.rest.left().is_some() {
-            return Swept::default();
-        }
-        let start = Instant::now();
-        let done = self.strip(strip, Effort::Whole, settings);
-        if done.freed == 0 && left(strip, &done).is_some() {
-            if self.0.rest.fail(start.elapsed()) {
-                log::exhausted();
-            }
-        } else if self.0.rest.succeed() {
-            log::recovered();
-        }
-        done
+        self.strip_unless_resting(strip, Effort::Whole, settings).0
     }
 
-    /// Steps 3 and 4 of a pass.
-    fn strip(&self, strip: Strip, effort: Effort, settings: &Settings) -> Swept {
-        let mut done = Swept::default();
+    /// What was done, and whether another thread was in the way.
+    fn strip_unless_resting(&self, strip: Strip, effort: Effort, settings: &Settings) -> (Swept, bool) {
+        if strip == Strip::NOTHING || self.0.rest.left().is_some() {
+            return Default::default();
+        }
+        let start = Instant::now();
+        let (done, busy) = self.strip(strip, effort, settings);
+        if done.freed > 0 {
+            if self.0.rest.succeed() {
+                log::recovered();
+            }
+        } else if !busy && left(strip, &done).is_some() && self.0.rest.fail(start.elapsed()) {
+            log::exhausted();
+        }
+        (done, busy)
+    }
+
+    /// Steps 3 and 4 of a pass. Whether another thread was in the way, too.
+    fn strip(&self, strip: Strip, effort: Effort, settings: &Settings) -> (Swept, bool) {
+        let (mut done, mut busy) = (Swept::default(), false);
         let regions = self.0.regions.load();
         let mut tired = Vec::new();
         let mut batches = 0;
@@ -431,13 +438,14 @@ impl Collector {
             let Some((which, region)) = self.coldest(&regions, &tired) else { break };
             let order = Order { want, stripped: done.weight };
             let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net());
+            busy |= swept.is_none();
             match swept {
                 Some(swept) if swept.stripped > 0 => batches += 1,
                 _ => tired.push(which),
             }
             done.add(swept.unwrap_or_default());
         }
-        done
+        (done, busy)
     }
 
     /// The region whose next candidate has been idle for longest, by its priority, of those that are not tired.
