@@ -26,6 +26,8 @@ pub const GOOD_FOR: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_secs(1);
 /// Where the heap stays above its level for reasons that pass (a pin, values under construction).
 const SOON: Duration = Duration::from_millis(20);
+/// Between two looks at least, where nothing could be freed: waking up costs more than looking.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Between two purges, and of how many times its own duration.
 const PURGE: (Duration, u32) = (Duration::from_millis(100), 20);
 /// The part of the limit that a pass must have freed for a purge to be worth it.
@@ -195,7 +197,7 @@ impl Collector {
     fn nap(&self) -> Nap {
         let settings = self.0.settings.load();
         if let Some(left) = self.0.rest.left() {
-            return Nap { most: Some(left), ..Nap::NONE };
+            return Nap { most: Some(left.max(PAUSE)), ..Nap::NONE };
         }
         if settings.source.is_weights() {
             return Nap::NONE; // only inserts and tuning change them
