@@ -13,9 +13,13 @@ mod entry;
 
 mod stats;
 
+mod error;
+
 pub mod heap;
 
 mod gc;
+
+mod tuning;
 
 mod flight;
 
@@ -25,12 +29,14 @@ mod map;
 
 mod pinned;
 
-pub use builder::{Builder, ConfigError, Tuning};
+pub use builder::Builder;
 pub use equivalent::Equivalent;
+pub use error::ConfigError;
 pub use gc::{Collector, Law, Policy};
 pub use map::{DefaultHasher, WeakMap};
 pub use pinned::Pinned;
 pub use stats::{CollectorStats, PassReport, Stats};
+pub use tuning::Tuning;
 
 /// What the models in `loom-tests` see beside the public face.
 #[cfg(weakmap_loom)]

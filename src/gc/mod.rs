@@ -82,7 +82,7 @@ pub mod model {
 }
 
 use crate::{
-    builder::{ConfigError, Tuning},
+    error::ConfigError,
     heap::{Net, Watch},
     stats::{CollectorStats, PassReport, count},
     sync::{
@@ -90,6 +90,7 @@ use crate::{
         shared::{Arc, Mutex, Weak},
         tally::{AtomicI64, AtomicU64, Relaxed},
     },
+    tuning::Tuning,
 };
 use ledger::{Ledger, Reserved};
 use pacer::Strip;

@@ -2,9 +2,10 @@
 
 use super::pacer::Pacer;
 use crate::{
-    builder::{ConfigError, Tuning},
+    error::ConfigError,
     heap::{Limit, Source},
     sync::shared::Arc,
+    tuning::Tuning,
 };
 
 /// Read at every insert, replaced as a whole.

@@ -2,7 +2,7 @@
 
 use super::Cgroup;
 use crate::{
-    builder::ConfigError,
+    error::ConfigError,
     sync::tally::{AtomicU64, Relaxed},
 };
 use bytesize::ByteSize;
