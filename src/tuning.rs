@@ -9,7 +9,7 @@ use crate::{
 use bytesize::ByteSize;
 use std::fmt;
 
-/// What a [`Collector`] goes by: limit, law, sensitivity, heap. All can be changed while it runs ([`Collector::tune`]).
+/// What a [`Collector`](crate::Collector) goes by: limit, law, sensitivity, heap. All can be changed while it runs ([`Collector::tune`](crate::Collector::tune)).
 ///
 /// ```
 /// use weakmap::{Collector, Law, Tuning};
@@ -72,7 +72,7 @@ impl Tuning {
     ///
     /// All collectors of a process share that thread. It starts with the first map and ends with the last, and sleeps until it is
     /// needed: [`heap::Counting`](crate::heap::Counting) wakes it when the heap grows past the goal; where readings come from
-    /// elsewhere it looks once a second. Without it inserts and [`Collector::collect`] alone answer pressure.
+    /// elsewhere it looks once a second. Without it inserts and [`Collector::collect`](crate::Collector::collect) alone answer pressure.
     ///
     /// ```
     /// use weakmap::{Collector, Tuning};
@@ -105,7 +105,7 @@ impl Tuning {
         self
     }
 
-    /// What gives freed memory back to the system: after each [`Collector::collect`], after a pass in the background that freed a
+    /// What gives freed memory back to the system: after each [`Collector::collect`](crate::Collector::collect), after a pass in the background that freed a
     /// 16th of the limit, and before a limit is lowered because too much is resident. It runs in the background, ten times
     /// a second and a 20th of the time at the most; without a background thread `collect` runs it. Without it: the allocator keeps what
     /// is freed for the next allocations.
