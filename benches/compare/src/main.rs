@@ -1,10 +1,17 @@
 //! Compares weakmap with other caches: `compare hit-ratio --help`.
 
+mod allocator;
 mod hit_ratio;
+mod limit;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use weakmap::heap::Counting;
+
+/// `limit` goes by the count, over the allocator that it chooses for a child.
+#[global_allocator]
+static ALLOCATOR: Counting<allocator::Chosen> = Counting::new(allocator::Chosen);
 
 /// Compares weakmap with other caches.
 #[derive(Parser)]
@@ -19,12 +26,15 @@ struct Cli {
 enum Comparison {
     /// Hit ratios on access traces, each cache driven by one thread.
     HitRatio(hit_ratio::Options),
+    /// Heap in use under load against a limit, in a cgroup, and what is found in the same memory.
+    Limit(limit::Options),
 }
 
 impl Comparison {
     fn run(&self) -> anyhow::Result<()> {
         match self {
             Self::HitRatio(options) => hit_ratio::run(options),
+            Self::Limit(options) => limit::run(options),
         }
     }
 }
