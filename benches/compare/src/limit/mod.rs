@@ -24,7 +24,7 @@ use anyhow::Result;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
-use self::{load::Load, record::Record};
+use self::{load::Load, record::Record, subject::Subject};
 use crate::allocator::Allocator;
 
 #[derive(Args)]
@@ -57,6 +57,10 @@ pub struct Options {
     #[arg(long)]
     laws: bool,
 
+    /// The loads on moka and quick_cache, too, their capacity in bytes of values the limit.
+    #[arg(long)]
+    peers: bool,
+
     /// Folder of NAME.trace.zst and NAME.sizes.zst files, for the hit ratios; made-up requests alone without it.
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
@@ -69,7 +73,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
-    /// A second of each: one allocator, one limit, one peer.
+    /// A second of each: one allocator, one limit, one peer, three loads.
     #[arg(long)]
     quick: bool,
 
@@ -96,7 +100,17 @@ impl Options {
     }
 
     fn loads(&self) -> &[Load] {
-        if self.load.is_empty() { Load::value_variants() } else { &self.load }
+        match (self.load.is_empty(), self.quick) {
+            (true, true) => &[Load::Flood, Load::Bursty, Load::Step],
+            (true, false) => Load::value_variants(),
+            _ => &self.load,
+        }
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        let laws = if self.laws { &Subject::LAWS[..] } else { &Subject::LAWS[..1] };
+        let peers = if self.peers { &Subject::PEERS[..2] } else { &[] };
+        [laws, peers].concat()
     }
 
     fn allocators(&self) -> &[Allocator] {

@@ -30,14 +30,14 @@ pub fn run(options: &Options, record: &mut Record) -> Result<()> {
     Ok(())
 }
 
-fn cases(options: &Options) -> impl Iterator<Item = (Subject, Load, u64, Allocator)> {
-    let laws = if options.laws { &Subject::LAWS[..] } else { &Subject::LAWS[..1] };
-    let of_limit = move |limit| {
-        let allocators = options.allocators().iter();
-        allocators.flat_map(move |&allocator| {
-            let loads = options.loads().iter();
-            loads.flat_map(move |&load| laws.iter().map(move |&law| (law, load, limit, allocator)))
-        })
-    };
-    options.limits().flat_map(of_limit)
+fn cases(options: &Options) -> Vec<(Subject, Load, u64, Allocator)> {
+    let mut cases = Vec::new();
+    for limit in options.limits() {
+        for &allocator in options.allocators() {
+            for &load in options.loads() {
+                cases.extend(options.subjects().into_iter().map(|subject| (subject, load, limit, allocator)));
+            }
+        }
+    }
+    cases
 }

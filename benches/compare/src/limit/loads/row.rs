@@ -23,6 +23,8 @@ const BEYOND_NEED_IN_STEPS: f64 = 0.08;
 #[derive(Serialize)]
 pub struct Row {
     subject: &'static str,
+    #[serde(skip)]
+    ours: bool,
     load: Load,
     allocator: Allocator,
     limit: u64,
@@ -47,7 +49,7 @@ impl Row {
         "load",
         "limit",
         "allocator",
-        "law",
+        "cache",
         "mean %",
         "highest %",
         "allowed %",
@@ -66,6 +68,7 @@ impl Row {
         let (recording, peak) = (&outcome.recording, outcome.recording.peak);
         let mut row = Self {
             subject: run.subject.name(),
+            ours: run.subject.is_ours(),
             load: run.load,
             allocator,
             limit: run.room.bytes,
@@ -86,6 +89,9 @@ impl Row {
     }
 
     fn misses(&self) -> Vec<&'static str> {
+        if !self.ours {
+            return Vec::new();
+        }
         let calm = matches!(self.load, Load::Steady | Load::Bursty);
         let most = if self.load == Load::Step { BEYOND_NEED_IN_STEPS } else { BEYOND_NEED };
         let targets = [
