@@ -53,14 +53,14 @@ impl Tuning {
     /// The most bytes of memory that the process should take, code and stacks and the allocator's reserve included; above 0.
     /// For where such a limit holds and the process cannot see it (a container's it can).
     ///
-    /// The collector then watches resident memory and moves its limit on live bytes: from three quarters of this (or from
-    /// [`limit`](Self::limit), which it does not exceed) down above 95 %, up below 91 %. Linux only; elsewhere the three quarters stay.
+    /// The collector then watches resident memory and moves its limit on live bytes: from half of this (or from
+    /// [`limit`](Self::limit), which it does not exceed) down above 95 %, up below 91 %. Linux only; elsewhere the half stays.
     ///
     /// ```
     /// use weakmap::{Collector, Tuning};
     ///
     /// let collector = Collector::new(Tuning::new().resident_limit(1 << 30))?;
-    /// assert_eq!(collector.stats().limit, 768 << 20);
+    /// assert_eq!(collector.stats().limit, 512 << 20);
     /// # Ok::<_, weakmap::ConfigError>(())
     /// ```
     pub fn resident_limit(mut self, bytes: u64) -> Self {

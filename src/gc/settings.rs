@@ -49,6 +49,16 @@ impl Settings {
         self.tuning.limit.is_none() && self.tuning.resident_limit.is_none()
     }
 
+    /// Where the limit is another by now: the same with that. How far the outer loop had come with the old wall holds for the new one.
+    pub fn found_anew(&self) -> Option<Self> {
+        let now = Limit::detect().ok().filter(|now| now.bytes != self.limit.bytes)?;
+        let bytes = match (self.limit.wall, now.wall) {
+            (Some(old), Some(new)) => (self.bytes as f64 * (new as f64 / old as f64)).max(1.0) as u64,
+            _ => now.bytes,
+        };
+        Some(Self { limit: Arc::new(now), ..self.corrected(bytes) })
+    }
+
     /// Which signal and which limit, and why not others; and what purges.
     pub fn explain(&self) -> String {
         let purge = self.tuning.purge.as_ref().map_or("none was given", |purge| purge.name());

@@ -18,8 +18,8 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// Between two corrections of a limit, while inserts run.
-pub const TICK: Duration = Duration::from_millis(50);
+/// Between two corrections of a limit, while inserts run. A flood of four threads fills a few MiB in it.
+pub const TICK: Duration = Duration::from_millis(10);
 /// How long a limit is good for that was found: a container's may change while the program runs. Finding it costs 0.1 ms.
 pub const GOOD_FOR: Duration = Duration::from_millis(500);
 /// Between two looks at a source that wakes nobody.
@@ -100,13 +100,10 @@ impl Collector {
 
     /// Where the limit was found: goes by the one of now, twice a second.
     pub(super) fn reread_limit(&self) {
-        let settings = self.0.settings.load();
+        let settings = self.0.settings.load_full();
         if settings.is_found() && self.0.rereads.is_due() {
-            let changed = |now: &Limit| now.bytes != settings.limit.bytes;
-            if let Some(now) = Limit::detect().ok().filter(changed) {
-                log::limit_changed(settings.limit.bytes, now.bytes, "it was read again");
-                // Detected again, under the lock. An error leaves the old one.
-                let _ = self.tune(|tuning| tuning);
+            if let Some(anew) = settings.found_anew() {
+                self.put_in_force(&settings, anew, "it was read again");
             }
         }
     }
@@ -128,15 +125,17 @@ impl Collector {
         }
         let bytes = band.correct(settings.bytes, Reading { taken, live: self.load(&settings).live, purged });
         drop(outer);
-        self.put_in_force(&settings, bytes);
+        if bytes != settings.bytes {
+            self.put_in_force(&settings, settings.corrected(bytes), "of what is taken of the wall");
+        }
     }
 
-    fn put_in_force(&self, settings: &Arc<Settings>, bytes: u64) {
+    /// Unless somebody has tuned since `old` was read.
+    fn put_in_force(&self, old: &Arc<Settings>, new: Settings, why: &str) {
         let _changing = lock_shared(&self.0.changing);
-        // Somebody may have tuned meanwhile.
-        if bytes != settings.bytes && Arc::ptr_eq(&self.0.settings.load(), settings) {
-            log::limit_changed(settings.bytes, bytes, "of what is taken of the wall");
-            self.put(settings.corrected(bytes));
+        if Arc::ptr_eq(&self.0.settings.load(), old) {
+            log::limit_changed(old.bytes, new.bytes, why);
+            self.put(new);
         }
     }
 

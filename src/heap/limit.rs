@@ -24,20 +24,20 @@ const ASSUMED: u64 = 1 << 30;
 /// The first that exists of
 ///
 /// 1. what was given: [`Tuning::limit`](crate::Tuning::limit),
-/// 2. three quarters of [`Tuning::resident_limit`](crate::Tuning::resident_limit),
+/// 2. half of [`Tuning::resident_limit`](crate::Tuning::resident_limit),
 /// 3. the variable `WEAKMAP_LIMIT`, such as `512MiB`,
-/// 4. three quarters of the memory [`Cgroup`]'s, the least on the path to the root (Linux),
-/// 5. what `ulimit` set, the less of three quarters of `RLIMIT_DATA` and half of `RLIMIT_AS` (Linux),
+/// 4. half of the memory [`Cgroup`]'s, the least on the path to the root (Linux),
+/// 5. half of what `ulimit` set, the less of `RLIMIT_DATA` and `RLIMIT_AS` (Linux),
 /// 6. half of physical memory (Linux),
 /// 7. 1 GiB, assumed.
 ///
 /// 4 and 5 only where they are below physical memory. A collector looks again twice a second, while inserts run.
 ///
 /// 2 and 4 to 6 are [walls](Self::wall), for all that the process takes, and who runs into one is killed. The limit is for the heap's live
-/// bytes, so it stays a share below: the rest is for fragmentation, for what the allocator keeps, stacks, and code
-/// (measured: a flood of 4 to 8 KiB values over glibc, held to the whole of a cgroup's 96 MiB, is killed). With 2, 4 and
-/// `RLIMIT_DATA` it is where a collector starts: it watches how much of the wall is taken and corrects its limit, down above 95 % and
-/// up below 91 %.
+/// bytes, so it stays below: the rest is for fragmentation, for what the allocator keeps, stacks, and code
+/// (measured with four flooding threads over glibc: live bytes of 60 MiB take 80 MiB in values of 4 KiB, 110 MiB in values of 100 B to 1 MB).
+/// With 2, 4 and `RLIMIT_DATA` half is where a collector starts: it watches how much of the wall is taken and corrects its limit, down
+/// above 95 %, and up below 91 % when live bytes fill it, within a second or two.
 ///
 /// ```
 /// let limit = weakmap::heap::Limit::detect()?;
@@ -68,13 +68,13 @@ type Answer = Result<(u64, Option<u64>), String>;
 pub enum Origin {
     /// [`Tuning::limit`](crate::Tuning::limit).
     Given,
-    /// Three quarters of [`Tuning::resident_limit`](crate::Tuning::resident_limit).
+    /// Half of [`Tuning::resident_limit`](crate::Tuning::resident_limit).
     Resident,
     /// `WEAKMAP_LIMIT`.
     Variable,
-    /// Three quarters of the memory cgroup's limit: the file that has the least.
+    /// Half of the memory cgroup's limit: the file that has the least.
     Cgroup(PathBuf),
-    /// Three quarters of `RLIMIT_DATA`.
+    /// Half of `RLIMIT_DATA`.
     DataSize,
     /// Half of `RLIMIT_AS`.
     AddressSpace,
@@ -94,7 +94,7 @@ impl Limit {
         Self::choose(None, &Surroundings::real())
     }
 
-    /// The given one, else three quarters of what may be resident, else the first that exists.
+    /// The given one, else half of what may be resident, else the first that exists.
     pub(crate) fn given_or_detected(given: Option<u64>, resident: Option<u64>) -> Result<Self, ConfigError> {
         // Who is told asks nobody else: tests and tools make collectors by the thousand.
         let told = |origin: Origin, bytes| {
@@ -103,7 +103,7 @@ impl Limit {
         };
         match (given, resident) {
             (Some(bytes), _) => told(Origin::Given, bytes),
-            (None, Some(wall)) => told(Origin::Resident, three_quarters(wall).max(1)),
+            (None, Some(wall)) => told(Origin::Resident, (wall / 2).max(1)),
             (None, None) => Self::detect(),
         }
     }
@@ -123,7 +123,7 @@ impl Limit {
     /// ```text
     /// limit: 512.0 MiB, from WEAKMAP_LIMIT
     ///   not what was given: none was
-    ///   not three quarters of /sys/fs/cgroup/memory.max: 1.5 GiB, but WEAKMAP_LIMIT goes first
+    ///   not half of /sys/fs/cgroup/memory.max: 1.5 GiB, but WEAKMAP_LIMIT goes first
     /// ```
     pub fn explain(&self) -> String {
         let mut text = format!("limit: {}, from {}", ByteSize::b(self.bytes), self.origin);
@@ -149,11 +149,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given => f.write_str("what was given"),
-            Self::Resident => f.write_str("three quarters of the resident limit that was given"),
+            Self::Resident => f.write_str("half of the resident limit that was given"),
             Self::Variable => f.write_str(VARIABLE),
             Self::Cgroup(file) if file.as_os_str().is_empty() => f.write_str("the memory cgroup"),
-            Self::Cgroup(file) => write!(f, "three quarters of {}", file.display()),
-            Self::DataSize => f.write_str("three quarters of RLIMIT_DATA"),
+            Self::Cgroup(file) => write!(f, "half of {}", file.display()),
+            Self::DataSize => f.write_str("half of RLIMIT_DATA"),
             Self::AddressSpace => f.write_str("half of RLIMIT_AS"),
             Self::Physical => f.write_str("half of physical memory"),
             Self::Assumed => f.write_str("nobody (assumed)"),
@@ -183,12 +183,12 @@ impl Surroundings {
 
     fn ask(&self, given: Option<u64>) -> Vec<(Origin, Answer)> {
         let physical = physical_memory(&self.root);
-        let share = |wall: Result<u64, String>, of: fn(u64) -> u64| match (wall?, physical) {
+        let half = |wall: Result<u64, String>| match (wall?, physical) {
             (wall, Some(physical)) if wall >= physical => {
                 Err(format!("{}, no less than the machine has", ByteSize::b(wall)))
             }
-            (wall, _) if of(wall) == 0 => Err(format!("{wall} is too little")),
-            (wall, _) => Ok((of(wall), Some(wall))),
+            (wall, _) if wall < 2 => Err(format!("{wall} is too little")),
+            (wall, _) => Ok((wall / 2, Some(wall))),
         };
         let told = |bytes| (bytes, None);
         let variable = self.variable.as_ref().ok_or("it is not set".to_owned());
@@ -196,19 +196,19 @@ impl Surroundings {
         let (file, cgroup) = self.ask_cgroup();
         let resource = |limit: Option<u64>| limit.ok_or("none is set".to_owned());
         let mut resources = [
-            (Origin::DataSize, share(resource(self.data_size), three_quarters)),
-            (Origin::AddressSpace, share(resource(self.address_space), |wall| wall / 2)),
+            (Origin::DataSize, half(resource(self.data_size))),
+            (Origin::AddressSpace, half(resource(self.address_space))),
         ];
         resources.sort_by_key(|(_, answer)| answer.as_ref().map_or(u64::MAX, |(bytes, _)| *bytes));
         let [first, second] = resources;
-        let half = physical.map(|wall| (wall / 2, Some(wall)));
+        let physical = physical.map(|wall| (wall / 2, Some(wall)));
         vec![
             (Origin::Given, given.map(told).ok_or("none was".into())),
             (Origin::Variable, variable.map(told)),
-            (Origin::Cgroup(file), share(cgroup, three_quarters)),
+            (Origin::Cgroup(file), half(cgroup)),
             first,
             second,
-            (Origin::Physical, half.ok_or("it cannot be told here".into())),
+            (Origin::Physical, physical.ok_or("it cannot be told here".into())),
         ]
     }
 
@@ -254,10 +254,6 @@ impl Watch {
         let next = now + self.period.as_micros() as u64;
         now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
-}
-
-fn three_quarters(wall: u64) -> u64 {
-    wall / 4 * 3
 }
 
 fn parse(text: &str) -> Result<u64, ConfigError> {
@@ -353,15 +349,15 @@ mod tests {
         };
         check(|_| (), Some(1), 1, Origin::Given);
         check(|_| (), None, 200 * MIB, Origin::Variable);
-        check(|this| this.variable = None, None, 75 * MIB, Origin::Cgroup(file));
+        check(|this| this.variable = None, None, 50 * MIB, Origin::Cgroup(file));
         check(
             |this| fs::write(this.root.join("cg/memory.max"), "max").unwrap(),
             None,
-            25 * MIB,
-            Origin::AddressSpace,
+            20 * MIB,
+            Origin::DataSize,
         );
-        check(|this| this.address_space = None, None, 30 * MIB, Origin::DataSize);
-        check(|this| this.data_size = None, None, 512 * MIB, Origin::Physical);
+        check(|this| this.data_size = None, None, 25 * MIB, Origin::AddressSpace);
+        check(|this| this.address_space = None, None, 512 * MIB, Origin::Physical);
         check(|this| this.root.push("nowhere"), None, 1 << 30, Origin::Assumed);
     }
 
@@ -394,12 +390,12 @@ mod tests {
         assert_eq!(
             limit.explain(),
             format!(
-                "limit: 75.0 MiB, from three quarters of {file}\n  \
+                "limit: 50.0 MiB, from half of {file}\n  \
                  not what was given: none was\n  \
                  not WEAKMAP_LIMIT: it is not set\n  \
-                 not three quarters of RLIMIT_DATA: 30.0 MiB, but three quarters of {file} goes first\n  \
+                 not half of RLIMIT_DATA: 20.0 MiB, but half of {file} goes first\n  \
                  not half of RLIMIT_AS: none is set\n  \
-                 not half of physical memory: 512.0 MiB, but three quarters of {file} goes first"
+                 not half of physical memory: 512.0 MiB, but half of {file} goes first"
             )
         );
     }

@@ -171,7 +171,7 @@ fn child() {
             await_go();
             wall::mixed_values();
         }
-        Ok("data") => holds_resource_limit(Origin::DataSize, 96 * MIB),
+        Ok("data") => holds_resource_limit(Origin::DataSize, 64 * MIB),
         Ok("address space") => holds_resource_limit(Origin::AddressSpace, 256 * MIB),
         _ => return,
     }
@@ -229,7 +229,7 @@ fn says_limit_and_use() {
 fn holds_it() {
     let collector = Collector::new(Tuning::new()).unwrap();
     println!("{}", collector.explain());
-    assert_eq!(collector.stats().limit, LIMIT / 4 * 3);
+    assert_eq!(collector.stats().limit, LIMIT / 2);
     let map: WeakMap<u64, Vec<u8>> = WeakMap::builder().collector(collector.clone()).build().unwrap();
     let process = Process::open().unwrap();
     flood(&map, 0);
@@ -238,8 +238,8 @@ fn holds_it() {
     await_go();
     let raised = Instant::now();
     let mut from = 1 << 32;
-    // It starts anew at three quarters, whatever the outer loop had made of the old one.
-    while collector.stats().limit < RAISED / 4 * 3 {
+    let wall = collector.stats().limit;
+    while collector.stats().limit < wall.max(RAISED / 2) + MIB {
         insert(&map, from..from + 100);
         from += 100;
         assert!(raised.elapsed() < Duration::from_secs(10), "{:?}", collector.stats());
