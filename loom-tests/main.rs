@@ -7,6 +7,7 @@
 compile_error!("run `cargo loom`; RUSTFLAGS in the environment hides its cfg");
 
 mod flight;
+mod number;
 mod pin;
 mod region;
 mod slot;

@@ -48,7 +48,7 @@ fn stripped() -> Scene {
 }
 
 fn get(scene: &Scene) -> Option<Arc<Witness>> {
-    scene.region.get(hash(KEY), &KEY).map(|found| found.value)
+    scene.region.get(hash(KEY), &KEY)
 }
 
 fn read(scene: &Scene) -> Option<usize> {

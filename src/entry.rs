@@ -47,6 +47,7 @@ impl<K, V> Entry<K, V> {
     }
 
     /// What a `get` leaves: one use more. Racing reads may lose one; the policy does not mind (10 % lost: 0.03 points).
+    #[inline]
     pub fn touch(&self) {
         // Relaxed: a hint for the clock, which pairs with nothing.
         let uses = self.uses.load(Relaxed);

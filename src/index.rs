@@ -9,7 +9,7 @@
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
 //! [`Quiet`](crate::quiet::Quiet) stops).
 
-use crate::sync::{Arc, Edge, Guard, HashIndex};
+use crate::sync::{Arc, Edge, Guard, HashIndex, Look};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -35,23 +35,26 @@ impl<T: Keyed<Key: Eq>> Index<T> {
         Self { table: HashIndex::with_hasher(Given), published: Edge::new() }
     }
 
-    /// Looks at what is there for the key. Takes no lock; `guard` spans the look.
-    pub fn read<Q, R>(&self, hash: u64, key: &Q, _guard: &Guard, look: impl FnOnce(&Arc<T>) -> R) -> Option<R>
+    /// Looks at what is there for the key. Takes no lock.
+    #[inline]
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Arc<T>, &Look) -> R) -> Option<R>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
+        // Entered before the search, as scc's own guard is, which spans the closure.
+        let guarding = Look::begin();
         self.table.peek_with(&Sought { hash, key }, |node, ()| {
             self.published.acquire();
-            look(node.get())
+            look(node.get(), &guarding)
         })
     }
 
     /// What is there for the key.
-    pub fn get<Q>(&self, hash: u64, key: &Q, guard: &Guard) -> Option<Arc<T>>
+    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Arc<T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
-        self.read(hash, key, guard, Arc::clone)
+        self.read(hash, key, |it, _| Arc::clone(it))
     }
 
     /// Adds it, unless the key is there: then gives it back.

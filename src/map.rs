@@ -119,7 +119,7 @@ where
     {
         let found = self.region.get(self.hash(key), key);
         self.region.reads.count(found.is_some());
-        found.map(|found| found.value)
+        found
     }
 
     /// As [`get`](Self::get), for a weak handle: it upgrades as long as the map or a caller holds the value. Touches, but does not
@@ -311,7 +311,7 @@ where
         let found = self.region.get(hash, &key);
         self.region.reads.count(found.is_some());
         if let Some(found) = found {
-            return Ok(found.value);
+            return Ok(found);
         }
         let entry = Arc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
@@ -508,7 +508,7 @@ where
     ) -> Result<Arc<V>, E> {
         // Somebody may have landed between our miss and our seat.
         if let Some(found) = self.region.get(hash, entry.key()) {
-            return Ok(found.value);
+            return Ok(found);
         }
         count(&self.region.events.loads);
         let average = self.region.average_weight();

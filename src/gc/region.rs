@@ -30,7 +30,7 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Events, Reads, count},
     sync::{
-        Arc, Guard, Mutex, lock, pin, shared,
+        Arc, Guard, Guarding, Look, Mutex, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
     },
 };
@@ -149,26 +149,27 @@ where
     }
 
     /// Looks at the entry of a key, if there is one. Takes no lock.
-    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Guard) -> R) -> Option<R>
+    #[inline]
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Look) -> R) -> Option<R>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let guard = Guard::new();
-        self.index.read(hash, key, &guard, |entry| look(entry, &guard))
+        self.index.read(hash, key, |entry, guard| look(entry, guard))
     }
 
     /// The value of a key, touched, and strong again if it was stripped and there is room.
-    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Found<V>>
+    #[inline]
+    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let look = |entry: &Entry<K, V>, guard: &Guard| {
+        let look = |entry: &Entry<K, V>, guard: &Look| {
             entry.touch();
-            let found = entry.slot.get(guard)?;
-            if found.weak {
-                self.revive(entry, &found.value);
+            let Found { value, weak } = entry.slot.get(guard)?;
+            if weak {
+                self.revive(entry, &value);
             }
-            Some(found)
+            Some(value)
         };
         self.read(hash, key, look).flatten()
     }
@@ -181,11 +182,11 @@ where
     }
 
     fn insert_guarded(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
-        let guard = Guard::new();
         let (mut key, mut value) = (key, Some(value));
         loop {
-            let replace = |entry: &Arc<Entry<K, V>>| self.replace(entry, &mut value, weight, &guard);
-            if let Some(Some(displaced)) = self.index.read(hash, &key, &guard, replace) {
+            let replace =
+                |entry: &Arc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
+            if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
                 count(&self.events.replaced);
                 return self.settle(displaced);
             }
@@ -194,7 +195,7 @@ where
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
                 Ok(()) => return None,
-                Err(entry) => (key, value) = self.take_apart(entry, &guard),
+                Err(entry) => (key, value) = self.take_apart(entry),
             }
         }
     }
@@ -219,7 +220,7 @@ where
     pub fn link_unless_alive(&self, entry: &Arc<Entry<K, V>>) -> Option<Arc<V>> {
         let guard = Guard::new();
         loop {
-            let Some(there) = self.index.get(entry.hash(), entry.key(), &guard) else {
+            let Some(there) = self.index.get(entry.hash(), entry.key()) else {
                 match self.link(Arc::clone(entry)) {
                     Ok(()) => return None,
                     Err(_) => continue,
@@ -238,7 +239,7 @@ where
         Q: Equivalent<K> + ?Sized,
     {
         let guard = Guard::new();
-        let entry = self.index.get(hash, key, &guard)?;
+        let entry = self.index.get(hash, key)?;
         let removed = self.remove_entry(&entry, &guard);
         drop(guard);
         self.tend_graves();
@@ -300,7 +301,7 @@ where
     /// Holds the write lock of the key's bucket while `f` runs. The key must be there.
     #[cfg(all(test, not(weakmap_loom)))]
     pub fn while_bucket_is_locked<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, f: impl FnOnce()) {
-        let entry = self.index.get(hash, key, &Guard::new()).expect("the key is there");
+        let entry = self.index.get(hash, key).expect("the key is there");
         self.index.lock_bucket(&entry, f);
     }
 
@@ -333,6 +334,7 @@ where
 
     /// Makes a stripped entry strong again, if there is room under `max_weight` and nobody else changes it. Else the sweeper will, if it
     /// can.
+    #[cold]
     pub fn revive(&self, entry: &Entry<K, V>, value: &Arc<V>) {
         if !self.try_revive(entry, value) {
             entry.want();
@@ -377,7 +379,7 @@ where
         entry: &Arc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
-        guard: &Guard,
+        guard: &impl Guarding,
     ) -> Option<Displaced<V>> {
         let _writing = self.write(entry);
         // Charged first: whoever takes the new value out again discharges it, maybe before we are back.
@@ -418,8 +420,8 @@ where
     }
 
     /// Key and value of an entry that could not be linked.
-    fn take_apart(&self, entry: Arc<Entry<K, V>>, guard: &Guard) -> (K, Option<Arc<V>>) {
-        let displaced = entry.slot.close(guard).expect("filled, and never shared");
+    fn take_apart(&self, entry: Arc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
+        let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
         self.retire(displaced.retired, None);
         let entry = Arc::try_unwrap(entry).ok().expect("never shared");
         (entry.into_key(), displaced.value)
