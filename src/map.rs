@@ -432,7 +432,7 @@ where
             panicked: events.panicked.load(Relaxed),
             passes: events.passes.load(Relaxed),
             entries: sums.entries.load(Relaxed),
-            weak: sums.weak.load(Relaxed),
+            weak: sums.weak(),
             weight: sums.weight.load(Relaxed),
             policy_bytes: self.region.policy_bytes(),
             pending: self.collector().ledger().pending.load(Relaxed),

@@ -22,7 +22,7 @@ use super::{
     bag::Bag,
     clock::{Clock, Origin, Policy},
     ledger::{Ledger, Pending},
-    pass::{self, Learned},
+    pass::{self, Learned, Stripped},
 };
 use crate::{
     entry::{Entry, Writing},
@@ -37,7 +37,7 @@ use crate::{
 use equivalent::Equivalent;
 use std::{
     collections::VecDeque,
-    mem,
+    iter, mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -65,6 +65,8 @@ pub struct Region<K, V> {
     pub(super) rings: Mutex<Box<Rings<K, V>>>,
     pub(super) incoming: Bag<Came<K, V>>,
     pub(super) graves: Bag<Grave<V>>,
+    /// Of no entries: what the last batch lay in, for the next one.
+    pub(super) tray: shared::Mutex<Vec<Stripped<K, V>>>,
     pub(super) bounds: Bounds,
     pub(super) learned: Learned,
     pub(super) ledger: shared::Arc<Ledger>,
@@ -102,6 +104,7 @@ pub struct Came<K, V> {
 #[derive(Debug)]
 pub struct Grave<V> {
     _retired: Retired<V>,
+    /// For the first of a batch: of all of it.
     _pending: Option<Pending>,
 }
 
@@ -110,8 +113,8 @@ pub struct Grave<V> {
 pub struct Sums {
     /// Linked entries that are not closed.
     pub entries: AtomicU64,
-    /// Those of them that are weak.
-    pub weak: AtomicU64,
+    /// Those of them that are weak; those of a batch under way are missing, so it may be below zero for a moment.
+    pub(super) weak: AtomicU64,
     /// What the strong ones weigh.
     pub weight: AtomicU64,
     /// Closed entries that the sweeper has not met yet, about.
@@ -120,6 +123,13 @@ pub struct Sums {
     pub found: AtomicU64,
     /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
     pub coldest: AtomicU64,
+}
+
+impl Sums {
+    /// Weak entries.
+    pub fn weak(&self) -> u64 {
+        (self.weak.load(Relaxed) as i64).max(0) as u64
+    }
 }
 
 impl<K, V> Region<K, V>
@@ -135,6 +145,7 @@ where
             rings: Mutex::new(Rings::new(bounds.policy)),
             incoming: Bag::new(),
             graves: Bag::new(),
+            tray: shared::Mutex::default(),
             bounds,
             learned: Learned::default(),
             ledger,
@@ -359,18 +370,30 @@ where
 
     /// Closes an entry whose value is gone and takes it out of the index.
     pub(super) fn bury(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> bool {
-        let retired = entry.slot.reap(guard);
+        let retired = self.inter(entry, guard);
         let reaped = retired.is_some();
         if let Some(retired) = retired {
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
-            count(&self.events.reaped);
-            self.retire(retired, self.ledger.pend(inline_bytes::<V>()).into());
-        }
-        if entry.slot.state() == State::Closed {
-            self.index.remove(entry);
+            self.retire_all(1, iter::once(retired));
         }
         reaped
+    }
+
+    /// The same, without the sums.
+    pub(super) fn inter(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> Option<Retired<V>> {
+        let retired = entry.slot.reap(guard);
+        if retired.is_some() || entry.slot.state() == State::Closed {
+            self.index.remove(entry);
+        }
+        retired
+    }
+
+    /// What was reaped, so many: counted, and pending until the guards of now have gone.
+    pub(super) fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
+        self.events.reaped.fetch_add(reaped, Relaxed);
+        let mut pending = Some(self.ledger.pend(reaped * inline_bytes::<V>()));
+        self.graves.put_all(all.map(|retired| Grave { _retired: retired, _pending: pending.take() }));
     }
 
     /// `None`, with the value left where it was, if the slot is closed.
@@ -406,7 +429,7 @@ where
     /// Gives back what the slot owned; the value, if it is alive.
     fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
         let Displaced { value, state, retired } = displaced;
-        self.retire(retired, None);
+        self.retire(retired);
         if state == State::Strong && pin::pinned() {
             // A pinned read may have handed out a reference: one count waits for it.
             let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>()));
@@ -422,13 +445,13 @@ where
     /// Key and value of an entry that could not be linked.
     fn take_apart(&self, entry: Arc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
         let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
-        self.retire(displaced.retired, None);
+        self.retire(displaced.retired);
         let entry = Arc::try_unwrap(entry).ok().expect("never shared");
         (entry.into_key(), displaced.value)
     }
 
-    fn retire(&self, retired: Retired<V>, pending: Option<Pending>) {
-        self.graves.put(Grave { _retired: retired, _pending: pending });
+    fn retire(&self, retired: Retired<V>) {
+        self.graves.put(Grave { _retired: retired, _pending: None });
     }
 
     /// Gives back this thread's retired weak counts, if they are many or hold much. To be called without a guard, which would hold them

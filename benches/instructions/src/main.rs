@@ -10,7 +10,7 @@ type Value = [u64; 8];
 type Map = WeakMap<u64, Value, FixedState>;
 
 /// Entries that the map has room for.
-const ROOM: u64 = 1_000;
+const ROOM: u64 = 16_000;
 const ROUNDS: u64 = 50_000;
 
 /// What a path does with the n-th key.
