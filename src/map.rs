@@ -2,13 +2,13 @@
 
 use crate::{
     builder::Builder,
-    entry::Entry,
+    entry::{Entry, HASHED},
     flight::{Flights, Seat},
     gc::{Bounds, Collector, Region, entry_bytes},
     index::Keyed,
     pinned::Pinned,
     stats::{PassReport, Stats, count},
-    sync::{Arc, Weak, shared, tally::Relaxed},
+    sync::{Arc, StrongArc, Weak, shared, tally::Relaxed},
 };
 use equivalent::Equivalent;
 use std::{
@@ -313,7 +313,7 @@ where
         if let Some(found) = found {
             return Ok(found);
         }
-        let entry = Arc::new(Entry::vacant(hash, key));
+        let entry = StrongArc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
         seat.value(|| self.load(hash, &entry, &seat, load))
     }
@@ -476,7 +476,7 @@ where
     /// some of them.
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         let hash = self.hasher.hash_one(key);
-        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) & HASHED
     }
 
     fn weigh(&self, key: &K, value: &V) -> u64 {
@@ -502,7 +502,7 @@ where
     fn load<E>(
         &self,
         hash: u64,
-        entry: &Arc<Entry<K, V>>,
+        entry: &StrongArc<Entry<K, V>>,
         seat: &Seat<'_, K, V>,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<Arc<V>, E> {

@@ -70,6 +70,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["sync/"]),
     ("arc_swap", &["sync/"]),
     ("once_cell", &["sync/"]),
+    ("triomphe", &["sync/"]),
     ("loom", &["sync/"]),
     ("std::sync", &["sync/", "heap/counting.rs"]),
     ("std::thread", &["sync/"]),

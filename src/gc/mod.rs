@@ -66,7 +66,8 @@ pub mod model {
             drop(rings);
             let (guard, mut once) = (crate::sync::Guard::new(), true);
             self.index.for_each(&guard, |entry| {
-                let found = places.iter().filter(|place| crate::sync::Arc::ptr_eq(place, entry)).count();
+                let found =
+                    places.iter().filter(|place| crate::sync::StrongArc::ptr_eq(place, entry)).count();
                 once &= found == 1;
             });
             once

@@ -23,7 +23,7 @@ use crate::{
     slot::{Retired, State},
     stats::{Events, count},
     sync::{
-        Arc, Guard, MutexGuard, TryLockError, lock, lock_shared, pin, shared,
+        Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared,
         tally::{AtomicU64, Relaxed},
         yield_now,
     },
@@ -109,7 +109,7 @@ pub struct Stripped<K, V> {
 }
 
 /// What the clock gave up.
-type Prey<K, V> = Victim<Arc<Entry<K, V>>>;
+type Prey<K, V> = Victim<StrongArc<Entry<K, V>>>;
 
 impl<K, V> Region<K, V>
 where
@@ -432,7 +432,7 @@ where
     }
 
     /// Whether a weak entry is still to be looked after.
-    fn stays(&self, entry: &Arc<Entry<K, V>>, done: &mut Swept) -> bool {
+    fn stays(&self, entry: &StrongArc<Entry<K, V>>, done: &mut Swept) -> bool {
         let guard = Guard::new();
         if self.bury(entry, &guard) {
             done.reaped += 1;
@@ -558,7 +558,7 @@ impl Learned {
     }
 }
 
-impl<K, V> Handle for Arc<Entry<K, V>> {
+impl<K, V> Handle for StrongArc<Entry<K, V>> {
     fn uses(&self) -> u8 {
         Entry::uses(self)
     }

@@ -30,7 +30,7 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Events, Reads, count},
     sync::{
-        Arc, Guard, Guarding, Look, Mutex, lock, pin, shared,
+        Arc, Guard, Guarding, Look, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
     },
 };
@@ -78,7 +78,7 @@ pub struct Region<K, V> {
 /// What only the sweeper touches.
 #[derive(Debug)]
 pub struct Rings<K, V> {
-    pub clock: Clock<Arc<Entry<K, V>>>,
+    pub clock: Clock<StrongArc<Entry<K, V>>>,
     /// The share of its capacity that the last pass left.
     pub kept: f64,
     /// The clock's time, in the collector's.
@@ -96,7 +96,7 @@ impl<K, V> Rings<K, V> {
 /// An entry on its way to the sweeper, and where the clock had it if it was stripped.
 #[derive(Debug)]
 pub struct Came<K, V> {
-    pub entry: Arc<Entry<K, V>>,
+    pub entry: StrongArc<Entry<K, V>>,
     pub origin: Option<Origin>,
 }
 
@@ -196,12 +196,12 @@ where
         let (mut key, mut value) = (key, Some(value));
         loop {
             let replace =
-                |entry: &Arc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
+                |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
             if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
                 count(&self.events.replaced);
                 return self.settle(displaced);
             }
-            let entry = Arc::new(Entry::vacant(hash, key));
+            let entry = StrongArc::new(Entry::vacant(hash, key));
             entry.set_weight(weight);
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
@@ -212,10 +212,10 @@ where
     }
 
     /// Links an entry whose slot is filled, unless its key is there: then gives it back.
-    pub fn link(&self, entry: Arc<Entry<K, V>>) -> Result<(), Arc<Entry<K, V>>> {
+    pub fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<(), StrongArc<Entry<K, V>>> {
         // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
         let linking = Linking::begin(self, entry.weight());
-        self.index.insert(Arc::clone(&entry))?;
+        self.index.insert(StrongArc::clone(&entry))?;
         mem::forget(linking);
         if self.sums.coldest.load(Relaxed) == u64::MAX {
             // The first of an empty region: later than all that is elsewhere.
@@ -228,11 +228,11 @@ where
     }
 
     /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that.
-    pub fn link_unless_alive(&self, entry: &Arc<Entry<K, V>>) -> Option<Arc<V>> {
+    pub fn link_unless_alive(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
         let guard = Guard::new();
         loop {
             let Some(there) = self.index.get(entry.hash(), entry.key()) else {
-                match self.link(Arc::clone(entry)) {
+                match self.link(StrongArc::clone(entry)) {
                     Ok(()) => return None,
                     Err(_) => continue,
                 }
@@ -258,14 +258,14 @@ where
     }
 
     /// Takes this entry out, unless somebody did; the value, if it was still alive.
-    fn remove_entry(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
+    fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
         self.close(entry, || entry.slot.close(guard)).flatten()
     }
 
     /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
     fn close(
         &self,
-        entry: &Arc<Entry<K, V>>,
+        entry: &StrongArc<Entry<K, V>>,
         close: impl FnOnce() -> Option<Displaced<V>>,
     ) -> Option<Option<Arc<V>>> {
         let writing = self.write(entry);
@@ -334,7 +334,7 @@ where
     }
 
     /// Visits the entries that hold a living value.
-    pub fn for_each(&self, mut visit: impl FnMut(&Arc<Entry<K, V>>, Arc<V>, &Guard)) {
+    pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>, &Guard)) {
         let guard = Guard::new();
         self.index.for_each(&guard, |entry| {
             if let Some(found) = entry.slot.get(&guard) {
@@ -369,7 +369,7 @@ where
     }
 
     /// Closes an entry whose value is gone and takes it out of the index.
-    pub(super) fn bury(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> bool {
+    pub(super) fn bury(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> bool {
         let retired = self.inter(entry, guard);
         let reaped = retired.is_some();
         if let Some(retired) = retired {
@@ -381,7 +381,7 @@ where
     }
 
     /// The same, without the sums.
-    pub(super) fn inter(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> Option<Retired<V>> {
+    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Retired<V>> {
         let retired = entry.slot.reap(guard);
         if retired.is_some() || entry.slot.state() == State::Closed {
             self.index.remove(entry);
@@ -399,7 +399,7 @@ where
     /// `None`, with the value left where it was, if the slot is closed.
     fn replace(
         &self,
-        entry: &Arc<Entry<K, V>>,
+        entry: &StrongArc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
         guard: &impl Guarding,
@@ -443,10 +443,10 @@ where
     }
 
     /// Key and value of an entry that could not be linked.
-    fn take_apart(&self, entry: Arc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
+    fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
         let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
         self.retire(displaced.retired);
-        let entry = Arc::try_unwrap(entry).ok().expect("never shared");
+        let entry = StrongArc::try_unwrap(entry).ok().expect("never shared");
         (entry.into_key(), displaced.value)
     }
 
@@ -560,7 +560,7 @@ pub const fn inline_bytes<V>() -> u64 {
 /// ghosts (13).
 pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;
-    (2 * size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
+    (size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
 }
 
 pub(super) fn subtract(sum: &AtomicU64, amount: u64) {

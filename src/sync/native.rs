@@ -12,6 +12,7 @@ pub use std::{
     },
     thread::yield_now,
 };
+pub use triomphe::Arc as StrongArc;
 
 /// The happens-before edge from an insert to a read that finds the entry. scc's own atomics make it; this is
 /// for loom, which does not see them.

@@ -9,7 +9,7 @@ pub mod guard;
 pub mod model;
 
 pub use self::{
-    arc::{Arc, Weak},
+    arc::{Arc, Arc as StrongArc, Weak},
     cell::OnceCell,
 };
 pub use ::loom::{
