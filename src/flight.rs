@@ -23,7 +23,7 @@ use crate::{
     sync::{
         Arc, AtomicUsize, HashMap, OnceCell,
         Ordering::{Relaxed, SeqCst},
-        fence,
+        StrongArc, fence,
     },
 };
 use equivalent::Equivalent;
@@ -49,7 +49,7 @@ pub struct Seat<'f, K: Eq, V> {
     flights: &'f Flights<K, V>,
     flight: Arc<Flight<V>>,
     /// What the table knows the flight by: leaving and landing call no `Eq`, which may panic.
-    key: Arc<Entry<K, V>>,
+    key: StrongArc<Entry<K, V>>,
 }
 
 impl<K: Eq, V> Flights<K, V> {
@@ -58,15 +58,15 @@ impl<K: Eq, V> Flights<K, V> {
     }
 
     /// Joins the flight of the entry's key.
-    pub fn join(&self, entry: &Arc<Entry<K, V>>) -> Seat<'_, K, V> {
+    pub fn join(&self, entry: &StrongArc<Entry<K, V>>) -> Seat<'_, K, V> {
         // Relaxed: ordered by the fence below.
         self.callers.fetch_add(1, Relaxed);
-        let place = self.table.entry_sync(Node::new(Arc::clone(entry)));
+        let place = self.table.entry_sync(Node::new(StrongArc::clone(entry)));
         let place = place
             .or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
         // Relaxed: under the table's lock.
         place.get().callers.fetch_add(1, Relaxed);
-        let (flight, key) = (Arc::clone(place.get()), Arc::clone(place.key().get()));
+        let (flight, key) = (Arc::clone(place.get()), StrongArc::clone(place.key().get()));
         drop(place);
         // Partner: the fence in `any`. Either a canceller sees the caller and finds the flight, or the load that follows sees all
         // that the canceller did before (a source that it changed, say): then what is loaded is not older than what it knows.

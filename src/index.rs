@@ -1,7 +1,7 @@
 //! The index: the few operations that we use of [`scc::HashIndex`], and its only caller.
 //!
-//! It maps a hash and a key to an `Arc` of something that knows both ([`Keyed`]), and knows nothing else of it.
-//! The `Arc` alone is stored, as scc's key with `()` as its value: a reader may be shown a stale *copy* of what is stored
+//! It maps a hash and a key to an `StrongArc` of something that knows both ([`Keyed`]), and knows nothing else of it.
+//! The `StrongArc` alone is stored, as scc's key with `()` as its value: a reader may be shown a stale *copy* of what is stored
 //! while the table resizes, and a copied pointer is still the same thing. Hashes are computed once, by the caller:
 //! a resize runs no user code.
 //!
@@ -9,7 +9,7 @@
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
 //! [`Quiet`](crate::quiet::Quiet) stops).
 
-use crate::sync::{Arc, Edge, Guard, HashIndex};
+use crate::sync::{Edge, Guard, HashIndex, Look, StrongArc};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -22,6 +22,8 @@ pub trait Keyed {
     fn key(&self) -> &Self::Key;
     /// The key's hash, the same at each call.
     fn hash(&self) -> u64;
+    /// Whether its hash may be this one: looked at before the keys are compared.
+    fn may_be(&self, hash: u64) -> bool;
 }
 
 /// See the module.
@@ -35,38 +37,41 @@ impl<T: Keyed<Key: Eq>> Index<T> {
         Self { table: HashIndex::with_hasher(Given), published: Edge::new() }
     }
 
-    /// Looks at what is there for the key. Takes no lock; `guard` spans the look.
-    pub fn read<Q, R>(&self, hash: u64, key: &Q, _guard: &Guard, look: impl FnOnce(&Arc<T>) -> R) -> Option<R>
+    /// Looks at what is there for the key. Takes no lock.
+    #[inline]
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&StrongArc<T>, &Look) -> R) -> Option<R>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
+        // Entered before the search, as scc's own guard is, which spans the closure.
+        let guarding = Look::begin();
         self.table.peek_with(&Sought { hash, key }, |node, ()| {
             self.published.acquire();
-            look(node.get())
+            look(node.get(), &guarding)
         })
     }
 
     /// What is there for the key.
-    pub fn get<Q>(&self, hash: u64, key: &Q, guard: &Guard) -> Option<Arc<T>>
+    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<StrongArc<T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
-        self.read(hash, key, guard, Arc::clone)
+        self.read(hash, key, |it, _| StrongArc::clone(it))
     }
 
     /// Adds it, unless the key is there: then gives it back.
-    pub fn insert(&self, new: Arc<T>) -> Result<(), Arc<T>> {
+    pub fn insert(&self, new: StrongArc<T>) -> Result<(), StrongArc<T>> {
         self.published.release();
         self.table.insert_sync(Node::new(new), ()).map_err(|(node, ())| node.into_inner())
     }
 
     /// Removes this very thing, if it is there. Calls no `Eq`.
-    pub fn remove(&self, it: &Arc<T>) -> bool {
+    pub fn remove(&self, it: &StrongArc<T>) -> bool {
         self.table.remove_sync(&Same(it))
     }
 
     /// Visits all that is there throughout; one that moves in a resize meanwhile may be visited twice. Takes no lock.
-    pub fn for_each(&self, guard: &Guard, mut visit: impl FnMut(&Arc<T>)) {
+    pub fn for_each(&self, guard: &Guard, mut visit: impl FnMut(&StrongArc<T>)) {
         for (node, ()) in self.table.iter(guard) {
             self.published.acquire();
             visit(node.get());
@@ -75,7 +80,7 @@ impl<T: Keyed<Key: Eq>> Index<T> {
 
     /// Holds the write lock of the key's bucket while `f` runs.
     #[cfg(all(test, not(weakmap_loom)))]
-    pub fn lock_bucket<R>(&self, it: &Arc<T>, f: impl FnOnce() -> R) -> R {
+    pub fn lock_bucket<R>(&self, it: &StrongArc<T>, f: impl FnOnce() -> R) -> R {
         let locked = self.table.get_sync(&Same(it)).expect("it is there");
         let result = f();
         drop(locked);
@@ -90,18 +95,18 @@ impl<T: Keyed> fmt::Debug for Index<T> {
 }
 
 /// What scc stores. It may be dropped under a bucket's lock and inside any thread's read.
-pub struct Node<T>(Arc<T>);
+pub struct Node<T>(StrongArc<T>);
 
 impl<T> Node<T> {
-    pub fn new(it: Arc<T>) -> Self {
+    pub fn new(it: StrongArc<T>) -> Self {
         Self(it)
     }
 
-    pub fn get(&self) -> &Arc<T> {
+    pub fn get(&self) -> &StrongArc<T> {
         &self.0
     }
 
-    fn into_inner(self) -> Arc<T> {
+    fn into_inner(self) -> StrongArc<T> {
         self.0
     }
 }
@@ -115,7 +120,7 @@ impl<T: Keyed> Hash for Node<T> {
 impl<T: Keyed<Key: Eq>> PartialEq for Node<T> {
     fn eq(&self, other: &Self) -> bool {
         let (one, other) = (self.get(), other.get());
-        Arc::ptr_eq(one, other) || (one.hash() == other.hash() && one.key() == other.key())
+        StrongArc::ptr_eq(one, other) || (one.hash() == other.hash() && one.key() == other.key())
     }
 }
 
@@ -134,14 +139,15 @@ impl<Q: ?Sized> Hash for Sought<'_, Q> {
 }
 
 impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized> Equivalent<Node<T>> for Sought<'_, Q> {
+    #[inline]
     fn equivalent(&self, node: &Node<T>) -> bool {
         let it = node.get();
-        it.hash() == self.hash && self.key.equivalent(it.key())
+        it.may_be(self.hash) && self.key.equivalent(it.key())
     }
 }
 
 /// A thing to look up by identity.
-pub struct Same<'a, T>(pub &'a Arc<T>);
+pub struct Same<'a, T>(pub &'a StrongArc<T>);
 
 impl<T: Keyed> Hash for Same<'_, T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -151,7 +157,7 @@ impl<T: Keyed> Hash for Same<'_, T> {
 
 impl<T: Keyed> Equivalent<Node<T>> for Same<'_, T> {
     fn equivalent(&self, node: &Node<T>) -> bool {
-        Arc::ptr_eq(self.0, node.get())
+        StrongArc::ptr_eq(self.0, node.get())
     }
 }
 

@@ -2,13 +2,13 @@
 
 use crate::{
     builder::Builder,
-    entry::Entry,
+    entry::{Entry, HASHED},
     flight::{Flights, Seat},
     gc::{Bounds, Collector, Region, entry_bytes},
     index::Keyed,
     pinned::Pinned,
     stats::{PassReport, Stats, count},
-    sync::{Arc, Weak, shared, tally::Relaxed},
+    sync::{Arc, StrongArc, Weak, shared, tally::Relaxed},
 };
 use equivalent::Equivalent;
 use std::{
@@ -119,7 +119,7 @@ where
     {
         let found = self.region.get(self.hash(key), key);
         self.region.reads.count(found.is_some());
-        found.map(|found| found.value)
+        found
     }
 
     /// As [`get`](Self::get), for a weak handle: it upgrades as long as the map or a caller holds the value. Touches, but does not
@@ -311,9 +311,9 @@ where
         let found = self.region.get(hash, &key);
         self.region.reads.count(found.is_some());
         if let Some(found) = found {
-            return Ok(found.value);
+            return Ok(found);
         }
-        let entry = Arc::new(Entry::vacant(hash, key));
+        let entry = StrongArc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
         seat.value(|| self.load(hash, &entry, &seat, load))
     }
@@ -432,7 +432,7 @@ where
             panicked: events.panicked.load(Relaxed),
             passes: events.passes.load(Relaxed),
             entries: sums.entries.load(Relaxed),
-            weak: sums.weak.load(Relaxed),
+            weak: sums.weak(),
             weight: sums.weight.load(Relaxed),
             policy_bytes: self.region.policy_bytes(),
             pending: self.collector().ledger().pending(),
@@ -476,7 +476,7 @@ where
     /// some of them.
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         let hash = self.hasher.hash_one(key);
-        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) & HASHED
     }
 
     fn weigh(&self, key: &K, value: &V) -> u64 {
@@ -502,13 +502,13 @@ where
     fn load<E>(
         &self,
         hash: u64,
-        entry: &Arc<Entry<K, V>>,
+        entry: &StrongArc<Entry<K, V>>,
         seat: &Seat<'_, K, V>,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<Arc<V>, E> {
         // Somebody may have landed between our miss and our seat.
         if let Some(found) = self.region.get(hash, entry.key()) {
-            return Ok(found.value);
+            return Ok(found);
         }
         count(&self.region.events.loads);
         let average = self.region.average_weight();

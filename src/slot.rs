@@ -24,7 +24,7 @@
 //! # Invariants
 //!
 //! 1. Whoever changes the word owns the counts that the old word owned and the new one does not.
-//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`Guard::defer_execute`]: after every
+//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`Guard::defer_execute`](crate::sync::Guard::defer_execute): after every
 //!    guard that could have seen the word. So a pointer seen under a guard stays readable, counts and all, and its
 //!    memory is not used again (no ABA) while the guard lives.
 //! 3. A strong count taken out of a slot is given back as `sync::pin` says. So a STRONG(p) seen under a pin stays a
@@ -39,7 +39,7 @@
 //! count out sees what was done under it. The counts themselves follow `Arc`'s own orderings.
 
 use crate::quiet::Quiet;
-use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin};
+use crate::sync::{Arc, AtomicPtr, Guarding, Ordering::*, Weak, fence, pin::Pin};
 use std::{mem, ptr};
 
 const STRONG: usize = 1;
@@ -88,17 +88,20 @@ impl<V> Slot<V> {
     }
 
     /// Puts the first value in, before any other thread can see the slot.
+    #[inline]
     pub fn fill(&self, value: Arc<V>) {
         // Release: pairs with the Acquire of every read.
         self.0.store(word_of(value), Release);
     }
 
+    #[inline]
     pub fn state(&self) -> State {
         state_of(self.0.load(Acquire))
     }
 
     /// The value, if it is alive. Waits for nobody; goes round again only when another thread changed the word.
-    pub fn get(&self, _guard: &Guard) -> Option<Found<V>> {
+    #[inline]
+    pub fn get(&self, _guard: &impl Guarding) -> Option<Found<V>> {
         let mut word = self.0.load(Acquire);
         loop {
             let weak = borrow(word)?;
@@ -110,12 +113,14 @@ impl<V> Slot<V> {
     }
 
     /// Whether `get` would find a value; takes no count, so it runs no destructor.
-    pub fn is_alive(&self, guard: &Guard) -> bool {
+    #[inline]
+    pub fn is_alive(&self, guard: &impl Guarding) -> bool {
         self.downgrade(guard).is_some()
     }
 
     /// A weak handle on the value, if it is alive.
-    pub fn downgrade(&self, _guard: &Guard) -> Option<Weak<V>> {
+    #[inline]
+    pub fn downgrade(&self, _guard: &impl Guarding) -> Option<Weak<V>> {
         let mut word = self.0.load(Acquire);
         loop {
             let weak = borrow(word)?;
@@ -160,7 +165,7 @@ impl<V> Slot<V> {
     }
 
     /// WEAK(p) to closed, if nobody holds the value any more.
-    pub fn reap(&self, _guard: &Guard) -> Option<Retired<V>> {
+    pub fn reap(&self, _guard: &impl Guarding) -> Option<Retired<V>> {
         let word = self.0.load(Acquire);
         let dead = state_of(word) == State::Weak && borrow(word)?.strong_count() == 0;
         // A dead value stays dead (invariant 4), so the exchange closes what was looked at.
@@ -169,7 +174,7 @@ impl<V> Slot<V> {
     }
 
     /// Swaps a new value in; gives it back if the slot is closed.
-    pub fn replace(&self, value: Arc<V>, _guard: &Guard) -> Result<Displaced<V>, Arc<V>> {
+    pub fn replace(&self, value: Arc<V>, _guard: &impl Guarding) -> Result<Displaced<V>, Arc<V>> {
         let mut word = self.0.load(Acquire);
         if word.is_null() {
             return Err(value);
@@ -185,13 +190,13 @@ impl<V> Slot<V> {
     }
 
     /// Closes the slot; `None` if it was closed already.
-    pub fn close(&self, _guard: &Guard) -> Option<Displaced<V>> {
+    pub fn close(&self, _guard: &impl Guarding) -> Option<Displaced<V>> {
         let word = self.0.swap(ptr::null_mut(), AcqRel);
         (!word.is_null()).then(|| displaced(word))
     }
 
     /// Closes the slot if this is still its value.
-    pub fn close_if(&self, value: &Arc<V>, _guard: &Guard) -> Option<Displaced<V>> {
+    pub fn close_if(&self, value: &Arc<V>, _guard: &impl Guarding) -> Option<Displaced<V>> {
         let mut word = self.0.load(Acquire);
         // No ABA: `value` keeps p from being used again. Between WEAK and STRONG it is still the same value.
         while !word.is_null() && pointer_of(word) == Arc::as_ptr(value) {

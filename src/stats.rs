@@ -1,7 +1,8 @@
 //! Counters, and what they said at one moment.
 
 use crate::sync::{
-    CachePadded, stripe,
+    CachePadded, number,
+    number::EXCLUSIVE,
     tally::{AtomicU64, Relaxed},
 };
 use std::time::Duration;
@@ -111,30 +112,41 @@ pub struct CollectorStats {
     pub wakeups: u64,
 }
 
-const STRIPES: usize = 4;
+/// Threads that count for themselves.
+const OWN: usize = 16;
+const SHARED: usize = 4;
+const _: () = assert!(OWN <= EXCLUSIVE);
 
-/// Counters of a map's readers: each thread counts in its own stripe.
+/// Counters of a map's readers.
 #[derive(Debug, Default)]
-pub struct Reads([CachePadded<Stripe>; STRIPES]);
-
-#[derive(Debug, Default)]
-struct Stripe {
-    hits: AtomicU64,
-    misses: AtomicU64,
+pub struct Reads {
+    /// Each is written by the thread of that number alone (see `sync::number`): without a locked instruction.
+    own: [CachePadded<Stripe>; OWN],
+    shared: [CachePadded<Stripe>; SHARED],
 }
 
+/// Misses and hits.
+#[derive(Debug, Default)]
+struct Stripe([AtomicU64; 2]);
+
 impl Reads {
+    #[inline]
     pub fn count(&self, hit: bool) {
-        let stripe = &self.0[stripe(STRIPES)];
-        if hit { &stripe.hits } else { &stripe.misses }.fetch_add(1, Relaxed);
+        let number = number();
+        match self.own.get(number) {
+            Some(stripe) => {
+                let counter = &stripe.0[usize::from(hit)];
+                counter.store(counter.load(Relaxed) + 1, Relaxed);
+            }
+            None => count(&self.shared[number % SHARED].0[usize::from(hit)]),
+        }
     }
 
     /// Hits and misses.
     pub fn sum(&self) -> (u64, u64) {
-        let add = |(hits, misses), stripe: &CachePadded<Stripe>| {
-            (hits + stripe.hits.load(Relaxed), misses + stripe.misses.load(Relaxed))
-        };
-        self.0.iter().fold((0, 0), add)
+        let stripes = || self.own.iter().chain(&self.shared);
+        let sum = |hit: usize| stripes().map(|stripe| stripe.0[hit].load(Relaxed)).sum();
+        (sum(1), sum(0))
     }
 }
 
@@ -154,6 +166,7 @@ pub struct Events {
 }
 
 /// One more.
+#[inline]
 pub fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }

@@ -44,9 +44,19 @@ impl<T> Bag<T> {
         self.0[stripe(STRIPES)].take()
     }
 
+    /// Puts many in. Holds a lock for the pushes alone.
+    pub fn put_all(&self, new: impl Iterator<Item = T>) {
+        let stripe = &self.0[stripe(STRIPES)];
+        let mut items = lock(&stripe.items);
+        items.extend(new);
+        stripe.len.store(items.len(), Relaxed);
+    }
+
     /// Hands all to `f`, stripe by stripe, under no lock.
-    pub fn drain(&self, f: impl FnMut(T)) {
-        self.0.iter().flat_map(|stripe| stripe.take()).for_each(f);
+    pub fn drain(&self, mut f: impl FnMut(T)) {
+        for stripe in &self.0 {
+            stripe.take().into_iter().for_each(&mut f);
+        }
     }
 }
 
@@ -58,6 +68,8 @@ impl<T> Stripe<T> {
         }
         let mut items = lock(&self.items);
         self.len.store(0, Relaxed);
-        std::mem::take(&mut *items)
+        // As many will come again: it grows once, not with each doubling.
+        let empty = Vec::with_capacity(items.len());
+        std::mem::replace(&mut *items, empty)
     }
 }

@@ -73,7 +73,8 @@ pub mod model {
             drop(rings);
             let (guard, mut once) = (crate::sync::Guard::new(), true);
             self.index.for_each(&guard, |entry| {
-                let found = places.iter().filter(|place| crate::sync::Arc::ptr_eq(place, entry)).count();
+                let found =
+                    places.iter().filter(|place| crate::sync::StrongArc::ptr_eq(place, entry)).count();
                 once &= found == 1;
             });
             once
@@ -334,7 +335,7 @@ impl Collector {
             passes: shared.passes.load(Relaxed),
             assists: shared.assists.load(Relaxed),
             overruns: shared.overruns.load(Relaxed),
-            exhausted: shared.rest.is_exhausted(),
+            exhausted: shared.rest.is_exhausted() && load.x > settings.pacer.trigger(),
             rests: shared.rest.rests(),
             wakeups: shared.wakeups.load(Relaxed),
         }

@@ -15,24 +15,31 @@ use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
     ledger::Cause,
-    region::{Came, Grave, Region, Rings, inline_bytes, quietly},
+    region::{Came, Grave, Region, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
     entry::Entry,
     heap::Net,
     index::Keyed,
-    slot::State,
-    stats::count,
+    slot::{Retired, State},
+    stats::{Events, count},
     sync::{
-        Arc, Guard, MutexGuard, TryLockError, lock, pin, shared,
+        Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared,
         tally::{AtomicU64, Relaxed},
         yield_now,
     },
 };
+use std::mem;
+
 /// Entries stripped under one hold of the rings' lock.
 const BATCH: usize = 64;
 /// Weak entries that a batch looks at on its way.
 const REVIEWED: usize = 16;
+/// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
+/// most, and only as long as the hands have made so few steps. (An insert pays for one sweep, so neither may be large.)
+const SLACK: u64 = 1024;
+const AHEAD: usize = 8;
+const FEW_STEPS: u64 = 64;
 
 /// What a sweep is after.
 #[derive(Clone, Copy, Debug)]
@@ -85,20 +92,25 @@ impl Swept {
     }
 }
 
-/// Entries that were stripped and the counts that were taken.
-type Batch<K, V> = Vec<Stripped<K, V>>;
+/// Entries that were stripped, and what they weigh together.
+struct Batch<K, V> {
+    entries: Vec<Stripped<K, V>>,
+    weight: u64,
+}
 
-struct Stripped<K, V> {
-    came: Came<K, V>,
-    value: Arc<V>,
+/// A victim, and what was taken from it.
+#[derive(Debug)]
+pub struct Stripped<K, V> {
+    came: Option<Came<K, V>>,
+    /// The strong count, until it is given back.
+    value: Option<Arc<V>>,
+    /// The weak count, once it is reaped.
+    retired: Option<Retired<V>>,
     weight: u64,
 }
 
 /// What the clock gave up.
-type Prey<K, V> = Victim<Arc<Entry<K, V>>>;
-
-/// What is left of them when the values have gone.
-type Remains<K, V> = Vec<(Came<K, V>, u64)>;
+type Prey<K, V> = Victim<StrongArc<Entry<K, V>>>;
 
 impl<K, V> Region<K, V>
 where
@@ -147,11 +159,14 @@ where
         let batch = self.strip_batch(&mut rings, order);
         let swept = rings.clock.steps() - before;
         self.tell_ages(&mut rings);
+        let any_weak = !rings.weak.is_empty();
         drop(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
-        // More than were stripped: what callers let go of is reaped faster than it comes.
-        done.add(self.review_some(2 * done.stripped as usize + REVIEWED));
+        if any_weak {
+            // More than were stripped: what callers let go of is reaped faster than it comes.
+            done.add(self.review_some(2 * done.stripped as usize + REVIEWED));
+        }
         if done.stripped + done.reaped > 0 {
             count(&self.events.passes);
         }
@@ -265,16 +280,16 @@ where
 
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        let Some(left) = self.left(order.want, 0, 0) else { return batch };
+        let mut batch = Batch { entries: mem::take(&mut *lock_shared(&self.tray)), weight: 0 };
+        let Some(left) = self.left(order.want, &batch, true) else { return batch };
         let mut budget = self.budget_of_pass(rings, order, left);
-        while let Some(left) = self.left(order.want, bytes, batch.len()) {
+        let before = rings.clock.steps();
+        while let Some(left) = self.left(order.want, &batch, rings.clock.steps() - before < FEW_STEPS) {
             let Some(victim) = self.next_victim(rings, &mut budget, order, left) else { break };
             match self.strip(victim) {
                 Ok(stripped) => {
-                    bytes += self.learned.bytes(stripped.weight);
-                    batch.push(stripped);
+                    batch.weight += stripped.weight;
+                    batch.entries.push(stripped);
                 }
                 Err(busy) => {
                     rings.clock.put_back(busy);
@@ -282,16 +297,20 @@ where
                 }
             }
         }
+        self.discharge(batch.weight);
+        self.events.stripped.fetch_add(batch.entries.len() as u64, Relaxed);
         batch
     }
 
     /// The weight that is still to be stripped.
-    fn left(&self, want: Want, bytes: u64, stripped: usize) -> Option<u64> {
-        if stripped >= BATCH || (!matches!(want, Want::Fit) && !self.above_floor()) {
+    fn left(&self, want: Want, batch: &Batch<K, V>, few_steps: bool) -> Option<u64> {
+        let stripped = batch.entries.len();
+        if stripped >= BATCH || (!matches!(want, Want::Fit) && !self.above_floor(stripped)) {
             return None;
         }
         match want {
             Want::Bytes(most) => {
+                let bytes = self.learned.bytes(batch.weight);
                 (bytes < most && stripped < self.sure_of()).then(|| self.weight_of(most - bytes))
             }
             Want::Entries(most) => {
@@ -299,8 +318,11 @@ where
                 (left > 0).then(|| left.saturating_mul(self.average_weight()))
             }
             Want::Fit => {
-                let weight = self.sums.weight.load(Relaxed);
-                self.bounds.max_weight.and_then(|most| weight.checked_sub(most)).filter(|&over| over > 0)
+                let weight = self.sums.weight.load(Relaxed).saturating_sub(batch.weight);
+                let most = self.bounds.max_weight?;
+                let goal = most - most / SLACK;
+                let ahead = (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
+                (weight > if ahead { goal } else { most }).then(|| weight - goal)
             }
         }
     }
@@ -310,9 +332,9 @@ where
         if self.ledger.is_measured() { self.learned.batch() } else { BATCH }
     }
 
-    fn above_floor(&self) -> bool {
-        let strong = self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak.load(Relaxed));
-        strong > self.bounds.floor
+    /// The stripped of a batch under way are not taken off the sums yet.
+    fn above_floor(&self, stripped: usize) -> bool {
+        Sweep::entries(self) > self.bounds.floor.saturating_add(stripped as u64)
     }
 
     /// Gives the victim back if a writer is at it.
@@ -323,66 +345,70 @@ where
             drop(writing);
             return Err(victim);
         };
-        self.sums.weak.fetch_add(1, Relaxed);
-        self.discharge(weight);
         drop(writing);
-        count(&self.events.stripped);
         let Victim { entry, origin, .. } = victim;
-        Ok(Stripped { came: Came { entry, origin: Some(origin) }, value, weight })
+        let came = Some(Came { entry, origin: Some(origin) });
+        Ok(Stripped { came, value: Some(value), retired: None, weight })
     }
 
     /// Steps 2 to 4.
-    fn release(&self, batch: Batch<K, V>, net: &dyn Fn() -> Net) -> Swept {
-        let mut done = Swept { stripped: batch.len() as u64, ..Swept::default() };
-        if batch.is_empty() {
+    fn release(&self, mut batch: Batch<K, V>, net: &dyn Fn() -> Net) -> Swept {
+        let mut done =
+            Swept { stripped: batch.entries.len() as u64, weight: batch.weight, ..Swept::default() };
+        if batch.entries.is_empty() {
             return done;
         }
-        let (mut remains, mut values) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-        for stripped in batch {
-            done.weight += stripped.weight;
-            if Arc::strong_count(&stripped.value) > 1 {
+        for stripped in &batch.entries {
+            if stripped.value.as_ref().is_some_and(|value| Arc::strong_count(value) > 1) {
                 done.shared += self.learned.bytes(stripped.weight);
             }
-            remains.push((stripped.came, stripped.weight));
-            values.push(stripped.value);
         }
-        let freed = self.give_back(values, &remains, net);
-        self.bury_all(remains, freed, &mut done);
+        let freed = self.give_back(&mut batch, net);
+        self.bury_all(batch, freed, &mut done);
         done
     }
 
     /// Step 2. The heap that the destructors freed, where that was measured.
-    fn give_back(&self, values: Vec<Arc<V>>, remains: &Remains<K, V>, net: &dyn Fn() -> Net) -> Freed {
+    fn give_back(&self, batch: &mut Batch<K, V>, net: &dyn Fn() -> Net) -> Freed {
+        let mut values = batch.entries.iter_mut().filter_map(|stripped| stripped.value.take());
         if pin::pinned() {
-            let bytes = self.learned.bytes(remains.iter().map(|(_, weight)| weight).sum());
+            let bytes = self.learned.bytes(batch.weight);
             let (pending, events) = (self.ledger.pend(bytes, Cause::Pin), shared::Arc::clone(&self.events));
+            let values: Vec<_> = values.collect();
             pin::defer(move || {
-                for value in values {
-                    quietly(&events, || drop(value));
-                }
+                drop_all(&events, &mut values.into_iter());
                 drop(pending);
             });
             return Freed::Later(bytes);
         }
         let before = net();
-        for value in values {
-            self.quietly(|| drop(value));
-        }
+        drop_all(&self.events, &mut values);
         net().freed_since(before).map_or(Freed::Unknown, Freed::Measured)
     }
 
     /// Steps 3 and 4.
-    fn bury_all(&self, remains: Remains<K, V>, freed: Freed, done: &mut Swept) {
-        let guard = Guard::new();
+    fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
         let mut weight = 0;
-        for (came, its) in remains {
-            if self.bury(&came.entry, &guard) {
+        let guard = Guard::new();
+        for stripped in &mut batch.entries {
+            let Some(came) = stripped.came.take() else { continue };
+            stripped.retired = self.inter(&came.entry, &guard);
+            if stripped.retired.is_some() {
                 done.reaped += 1;
-                weight += its;
+                weight += stripped.weight;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
             }
         }
+        drop(guard);
+        // The stripped were not counted as weak yet: whoever took one over counted it off.
+        self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
+        if done.reaped > 0 {
+            subtract(&self.sums.entries, done.reaped);
+            self.retire_all(done.reaped, batch.entries.iter_mut().filter_map(|it| it.retired.take()));
+        }
+        batch.entries.clear();
+        *lock_shared(&self.tray) = batch.entries;
         done.freed = match freed {
             Freed::Later(bytes) => bytes,
             Freed::Unknown => self.learned.bytes(weight),
@@ -409,7 +435,7 @@ where
     }
 
     /// Whether a weak entry is still to be looked after.
-    fn stays(&self, entry: &Arc<Entry<K, V>>, done: &mut Swept) -> bool {
+    fn stays(&self, entry: &StrongArc<Entry<K, V>>, done: &mut Swept) -> bool {
         let guard = Guard::new();
         if self.bury(entry, &guard) {
             done.reaped += 1;
@@ -474,7 +500,18 @@ where
     }
 
     fn entries(&self) -> u64 {
-        self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak.load(Relaxed))
+        self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak())
+    }
+}
+
+/// Drops them one by one; a panic ends there and is counted.
+fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {
+    let mut some_left = true;
+    while some_left {
+        quietly(events, || {
+            values.by_ref().for_each(drop);
+            some_left = false;
+        });
     }
 }
 
@@ -528,7 +565,7 @@ impl Learned {
     }
 }
 
-impl<K, V> Handle for Arc<Entry<K, V>> {
+impl<K, V> Handle for StrongArc<Entry<K, V>> {
     fn uses(&self) -> u8 {
         Entry::uses(self)
     }

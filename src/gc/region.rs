@@ -22,7 +22,7 @@ use super::{
     bag::Bag,
     clock::{Clock, Origin, Policy},
     ledger::{Cause, Ledger, Pending},
-    pass::{self, Learned},
+    pass::{self, Learned, Stripped},
 };
 use crate::{
     entry::{Entry, Writing},
@@ -30,14 +30,14 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Events, Reads, count},
     sync::{
-        Arc, Guard, Mutex, lock, pin, shared,
+        Arc, Guard, Guarding, Look, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
     },
 };
 use equivalent::Equivalent;
 use std::{
     collections::VecDeque,
-    mem,
+    iter, mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -73,6 +73,8 @@ pub struct Region<K, V> {
     pub(super) rings: Mutex<Box<Rings<K, V>>>,
     pub(super) incoming: Bag<Came<K, V>>,
     pub(super) graves: Bag<Grave<V>>,
+    /// Of no entries: what the last batch lay in, for the next one.
+    pub(super) tray: shared::Mutex<Vec<Stripped<K, V>>>,
     pub(super) bounds: Bounds,
     pub(super) learned: Learned,
     pub(super) ledger: shared::Arc<Ledger>,
@@ -84,7 +86,7 @@ pub struct Region<K, V> {
 /// What only the sweeper touches.
 #[derive(Debug)]
 pub struct Rings<K, V> {
-    pub clock: Clock<Arc<Entry<K, V>>>,
+    pub clock: Clock<StrongArc<Entry<K, V>>>,
     /// The share of its capacity that the last pass left.
     pub kept: f64,
     /// The clock's time, in the collector's.
@@ -110,7 +112,7 @@ impl<K, V> Rings<K, V> {
 /// An entry on its way to the sweeper, and where the clock had it if it was stripped.
 #[derive(Debug)]
 pub struct Came<K, V> {
-    pub entry: Arc<Entry<K, V>>,
+    pub entry: StrongArc<Entry<K, V>>,
     pub origin: Option<Origin>,
 }
 
@@ -118,6 +120,7 @@ pub struct Came<K, V> {
 #[derive(Debug)]
 pub struct Grave<V> {
     _retired: Retired<V>,
+    /// For the first of a batch: of all of it.
     _pending: Option<Pending>,
 }
 
@@ -126,8 +129,8 @@ pub struct Grave<V> {
 pub struct Sums {
     /// Linked entries that are not closed.
     pub entries: AtomicU64,
-    /// Those of them that are weak.
-    pub weak: AtomicU64,
+    /// Those of them that are weak; those of a batch under way are missing, so it may be below zero for a moment.
+    pub(super) weak: AtomicU64,
     /// What the strong ones weigh.
     pub weight: AtomicU64,
     /// Closed entries that the sweeper has not met yet, about.
@@ -138,6 +141,13 @@ pub struct Sums {
     pub found: AtomicU64,
     /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
     pub coldest: AtomicU64,
+}
+
+impl Sums {
+    /// Weak entries.
+    pub fn weak(&self) -> u64 {
+        (self.weak.load(Relaxed) as i64).max(0) as u64
+    }
 }
 
 impl<K, V> Region<K, V>
@@ -153,6 +163,7 @@ where
             rings: Mutex::new(Rings::new(bounds.policy)),
             incoming: Bag::new(),
             graves: Bag::new(),
+            tray: shared::Mutex::default(),
             bounds,
             learned: Learned::default(),
             ledger,
@@ -167,26 +178,27 @@ where
     }
 
     /// Looks at the entry of a key, if there is one. Takes no lock.
-    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Guard) -> R) -> Option<R>
+    #[inline]
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Look) -> R) -> Option<R>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let guard = Guard::new();
-        self.index.read(hash, key, &guard, |entry| look(entry, &guard))
+        self.index.read(hash, key, |entry, guard| look(entry, guard))
     }
 
     /// The value of a key, touched, and strong again if it was stripped and there is room.
-    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Found<V>>
+    #[inline]
+    pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let look = |entry: &Entry<K, V>, guard: &Guard| {
+        let look = |entry: &Entry<K, V>, guard: &Look| {
             entry.touch();
-            let found = entry.slot.get(guard)?;
-            if found.weak {
-                self.revive(entry, &found.value);
+            let Found { value, weak } = entry.slot.get(guard)?;
+            if weak {
+                self.revive(entry, &value);
             }
-            Some(found)
+            Some(value)
         };
         self.read(hash, key, look).flatten()
     }
@@ -199,29 +211,29 @@ where
     }
 
     fn insert_guarded(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
-        let guard = Guard::new();
         let (mut key, mut value) = (key, Some(value));
         loop {
-            let replace = |entry: &Arc<Entry<K, V>>| self.replace(entry, &mut value, weight, &guard);
-            if let Some(Some(displaced)) = self.index.read(hash, &key, &guard, replace) {
+            let replace =
+                |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
+            if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
                 count(&self.events.replaced);
                 return self.settle(displaced);
             }
-            let entry = Arc::new(Entry::vacant(hash, key));
+            let entry = StrongArc::new(Entry::vacant(hash, key));
             entry.set_weight(weight);
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
                 Ok(()) => return None,
-                Err(entry) => (key, value) = self.take_apart(entry, &guard),
+                Err(entry) => (key, value) = self.take_apart(entry),
             }
         }
     }
 
     /// Links an entry whose slot is filled, unless its key is there: then gives it back.
-    pub fn link(&self, entry: Arc<Entry<K, V>>) -> Result<(), Arc<Entry<K, V>>> {
+    pub fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<(), StrongArc<Entry<K, V>>> {
         // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
         let linking = Linking::begin(self, entry.weight());
-        self.index.insert(Arc::clone(&entry))?;
+        self.index.insert(StrongArc::clone(&entry))?;
         mem::forget(linking);
         if self.sums.coldest.load(Relaxed) == u64::MAX {
             // The first of an empty region: later than all that is elsewhere.
@@ -234,11 +246,11 @@ where
     }
 
     /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that.
-    pub fn link_unless_alive(&self, entry: &Arc<Entry<K, V>>) -> Option<Arc<V>> {
+    pub fn link_unless_alive(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
         let guard = Guard::new();
         loop {
-            let Some(there) = self.index.get(entry.hash(), entry.key(), &guard) else {
-                match self.link(Arc::clone(entry)) {
+            let Some(there) = self.index.get(entry.hash(), entry.key()) else {
+                match self.link(StrongArc::clone(entry)) {
                     Ok(()) => return None,
                     Err(_) => continue,
                 }
@@ -256,7 +268,7 @@ where
         Q: Equivalent<K> + ?Sized,
     {
         let guard = Guard::new();
-        let entry = self.index.get(hash, key, &guard)?;
+        let entry = self.index.get(hash, key)?;
         let removed = self.remove_entry(&entry, &guard);
         drop(guard);
         self.tend_graves();
@@ -264,14 +276,14 @@ where
     }
 
     /// Takes this entry out, unless somebody did; the value, if it was still alive.
-    fn remove_entry(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
+    fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
         self.close(entry, || entry.slot.close(guard)).flatten()
     }
 
     /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
     fn close(
         &self,
-        entry: &Arc<Entry<K, V>>,
+        entry: &StrongArc<Entry<K, V>>,
         close: impl FnOnce() -> Option<Displaced<V>>,
     ) -> Option<Option<Arc<V>>> {
         let writing = self.write(entry);
@@ -318,7 +330,7 @@ where
     /// Holds the write lock of the key's bucket while `f` runs. The key must be there.
     #[cfg(all(test, not(weakmap_loom)))]
     pub fn while_bucket_is_locked<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, f: impl FnOnce()) {
-        let entry = self.index.get(hash, key, &Guard::new()).expect("the key is there");
+        let entry = self.index.get(hash, key).expect("the key is there");
         self.index.lock_bucket(&entry, f);
     }
 
@@ -340,7 +352,7 @@ where
     }
 
     /// Visits the entries that hold a living value.
-    pub fn for_each(&self, mut visit: impl FnMut(&Arc<Entry<K, V>>, Arc<V>, &Guard)) {
+    pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>, &Guard)) {
         let guard = Guard::new();
         self.index.for_each(&guard, |entry| {
             if let Some(found) = entry.slot.get(&guard) {
@@ -351,6 +363,7 @@ where
 
     /// Makes a stripped entry strong again, if there is room under `max_weight` and nobody else changes it. Else the sweeper will, if it
     /// can.
+    #[cold]
     pub fn revive(&self, entry: &Entry<K, V>, value: &Arc<V>) {
         if !self.try_revive(entry, value) {
             entry.want();
@@ -375,28 +388,40 @@ where
     }
 
     /// Closes an entry whose value is gone and takes it out of the index.
-    pub(super) fn bury(&self, entry: &Arc<Entry<K, V>>, guard: &Guard) -> bool {
-        let retired = entry.slot.reap(guard);
+    pub(super) fn bury(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> bool {
+        let retired = self.inter(entry, guard);
         let reaped = retired.is_some();
         if let Some(retired) = retired {
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
-            count(&self.events.reaped);
-            self.retire(retired, self.ledger.pend(inline_bytes::<V>(), Cause::Reader).into());
-        }
-        if entry.slot.state() == State::Closed {
-            self.index.remove(entry);
+            self.retire_all(1, iter::once(retired));
         }
         reaped
+    }
+
+    /// The same, without the sums.
+    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Retired<V>> {
+        let retired = entry.slot.reap(guard);
+        if retired.is_some() || entry.slot.state() == State::Closed {
+            self.index.remove(entry);
+        }
+        retired
+    }
+
+    /// What was reaped, so many: counted, and pending until the guards of now have gone.
+    pub(super) fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
+        self.events.reaped.fetch_add(reaped, Relaxed);
+        let mut pending = Some(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader));
+        self.graves.put_all(all.map(|retired| Grave { _retired: retired, _pending: pending.take() }));
     }
 
     /// `None`, with the value left where it was, if the slot is closed.
     fn replace(
         &self,
-        entry: &Arc<Entry<K, V>>,
+        entry: &StrongArc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
-        guard: &Guard,
+        guard: &impl Guarding,
     ) -> Option<Displaced<V>> {
         let _writing = self.write(entry);
         // Charged first: whoever takes the new value out again discharges it, maybe before we are back.
@@ -426,7 +451,7 @@ where
     /// Gives back what the slot owned; the value, if it is alive.
     fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
         let Displaced { value, state, retired } = displaced;
-        self.retire(retired, None);
+        self.retire(retired);
         if state == State::Strong && pin::pinned() {
             // A pinned read may have handed out a reference: one count waits for it.
             let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>(), Cause::Pin));
@@ -440,15 +465,15 @@ where
     }
 
     /// Key and value of an entry that could not be linked.
-    fn take_apart(&self, entry: Arc<Entry<K, V>>, guard: &Guard) -> (K, Option<Arc<V>>) {
-        let displaced = entry.slot.close(guard).expect("filled, and never shared");
-        self.retire(displaced.retired, None);
-        let entry = Arc::try_unwrap(entry).ok().expect("never shared");
+    fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
+        let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
+        self.retire(displaced.retired);
+        let entry = StrongArc::try_unwrap(entry).ok().expect("never shared");
         (entry.into_key(), displaced.value)
     }
 
-    fn retire(&self, retired: Retired<V>, pending: Option<Pending>) {
-        self.graves.put(Grave { _retired: retired, _pending: pending });
+    fn retire(&self, retired: Retired<V>) {
+        self.graves.put(Grave { _retired: retired, _pending: None });
     }
 
     /// Gives back this thread's retired weak counts, if they are many or hold much. To be called without a guard, which would hold them
@@ -557,7 +582,7 @@ pub const fn inline_bytes<V>() -> u64 {
 /// ghosts (13).
 pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;
-    (2 * size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
+    (size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
 }
 
 pub(super) fn subtract(sum: &AtomicU64, amount: u64) {

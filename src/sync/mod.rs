@@ -4,6 +4,7 @@
 //! Counters that only tell (never decide) come from [`tally`], which loom does not see: fewer branches to explore.
 
 pub mod alarm;
+pub mod number;
 pub mod pin;
 
 #[cfg(not(weakmap_loom))]
@@ -42,6 +43,12 @@ pub mod tally {
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;
 }
 
+/// Proof that the calling thread is in scc's epoch.
+pub trait Guarding {}
+
+impl Guarding for Guard {}
+impl Guarding for Look {}
+
 /// Locks, whatever a panic left: every lock here guards state that is whole between two statements.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -58,12 +65,7 @@ pub fn lock_shared<T>(mutex: &shared::Mutex<T>) -> shared::MutexGuard<'_, T> {
 }
 
 /// A number below `stripes` that stays the same for the calling thread.
+#[inline]
 pub fn stripe(stripes: usize) -> usize {
-    let number = with_number(|number| {
-        if number.get() == usize::MAX {
-            number.set(threads().fetch_add(1, tally::Relaxed));
-        }
-        number.get()
-    });
-    number % stripes
+    number() % stripes
 }

@@ -1,6 +1,6 @@
 //! What the crate runs on: std, scc's guard, crossbeam's epoch.
 
-use super::{CachePadded, tally};
+use super::{CachePadded, number::Numbers};
 pub use crossbeam_epoch as epoch;
 pub use once_cell::sync::OnceCell;
 pub use scc::Guard;
@@ -12,6 +12,7 @@ pub use std::{
     },
     thread::{sleep, yield_now},
 };
+pub use triomphe::Arc as StrongArc;
 
 /// The happens-before edge from an insert to a read that finds the entry. scc's own atomics make it; this is
 /// for loom, which does not see them.
@@ -23,8 +24,21 @@ impl Edge {
         Self
     }
 
+    #[inline]
     pub fn release(&self) {}
+    #[inline]
     pub fn acquire(&self) {}
+}
+
+/// A read of the index: scc's own guard lives as long as this.
+#[derive(Debug)]
+pub struct Look(());
+
+impl Look {
+    #[inline]
+    pub fn begin() -> Self {
+        Self(())
+    }
 }
 
 /// The counters of live pins (see `pin`).
@@ -46,16 +60,38 @@ pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
     &ROOM
 }
 
-/// How many threads have a number.
-pub fn threads() -> &'static tally::AtomicUsize {
-    static THREADS: tally::AtomicUsize = tally::AtomicUsize::new(0);
-    &THREADS
+thread_local! {
+    /// Without a destructor: it can be used to the very end of the thread.
+    static NUMBER: Cell<usize> = const { Cell::new(Numbers::NONE) };
+    static LAST: Last = const { Last };
 }
 
-/// The calling thread's number, `usize::MAX` before it has one.
-pub fn with_number<R>(f: impl FnOnce(&Cell<usize>) -> R) -> R {
-    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
-    NUMBER.with(f)
+static NUMBERS: Numbers = Numbers::new();
+
+/// The calling thread's number (see `number`).
+#[inline]
+pub fn number() -> usize {
+    match NUMBER.get() {
+        Numbers::NONE => take_number(),
+        number => number,
+    }
+}
+
+#[cold]
+fn take_number() -> usize {
+    // Registers the destructor that gives it back; where the thread is ending already, nothing would.
+    let number = if LAST.try_with(|_| ()).is_ok() { NUMBERS.take() } else { NUMBERS.share() };
+    NUMBER.set(number);
+    number
+}
+
+/// Gives the thread's number back.
+struct Last;
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        NUMBERS.give_back(NUMBER.replace(NUMBERS.share()));
+    }
 }
 
 /// Whether the calling thread holds a pin.

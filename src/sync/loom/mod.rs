@@ -9,7 +9,7 @@ pub mod guard;
 pub mod model;
 
 pub use self::{
-    arc::{Arc, Weak},
+    arc::{Arc, Arc as StrongArc, Weak},
     cell::OnceCell,
 };
 pub use ::loom::{
@@ -21,7 +21,11 @@ pub use ::loom::{
 };
 pub use std::sync::TryLockError;
 
-use super::{CachePadded, pin::STRIPES};
+use super::{
+    CachePadded,
+    number::{EXCLUSIVE, Numbers},
+    pin::STRIPES,
+};
 use ::loom::sync::atomic::Ordering::{Acquire, Release};
 use std::{cell::Cell, io, ops::Deref, time::Duration};
 
@@ -51,6 +55,16 @@ impl Deref for Guard {
 
     fn deref(&self) -> &scc::Guard {
         &self.real
+    }
+}
+
+/// A read of the index: the stand-in for the guard that scc enters itself.
+#[derive(Debug)]
+pub struct Look(#[allow(dead_code)] guard::Guard);
+
+impl Look {
+    pub fn begin() -> Self {
+        Self(guard::Guard::new())
     }
 }
 
@@ -142,19 +156,19 @@ pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
 }
 
 ::loom::lazy_static! {
-    static ref THREADS: super::tally::AtomicUsize = super::tally::AtomicUsize::new(0);
+    static ref NUMBERS: Numbers = Numbers::default();
 }
 
 ::loom::thread_local! {
-    static NUMBER: Cell<usize> = Cell::new(usize::MAX);
+    static NUMBER: Cell<usize> = Cell::new(Numbers::NONE);
 }
 
-/// How many threads of this execution have a number.
-pub fn threads() -> &'static super::tally::AtomicUsize {
-    &THREADS
-}
-
-/// The model thread's number: the system's would be the same for all.
-pub fn with_number<R>(f: impl FnOnce(&Cell<usize>) -> R) -> R {
-    NUMBER.with(f)
+/// The model thread's number: the system's would be the same for all. Not given back: a model has few threads.
+pub fn number() -> usize {
+    NUMBER.with(|number| {
+        if number.get() == Numbers::NONE {
+            number.set(NUMBERS.share() - EXCLUSIVE);
+        }
+        number.get()
+    })
 }
