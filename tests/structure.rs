@@ -53,6 +53,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("entry.rs", &["Relaxed", "Acquire", "Release"]),
     ("flight.rs", ALL),
     ("sync/mod.rs", &["Relaxed"]),
+    ("sync/native.rs", &["SeqCst"]),
     ("sync/number.rs", &["Relaxed", "Acquire", "Release"]),
     ("sync/pin.rs", ALL),
     ("sync/loom/", ALL),

@@ -187,9 +187,10 @@ impl Collector {
     pub fn new(tuning: Tuning) -> Result<Self, ConfigError> {
         let settings = Settings::new(tuning)?;
         let next_pass = settings.pacer.next_pass(0);
+        let ledger = Ledger { limit: AtomicU64::new(settings.limit), ..Ledger::default() };
         Ok(Self(Arc::new(Shared {
             settings: ArcSwap::from_pointee(settings),
-            ledger: Arc::default(),
+            ledger: Arc::new(ledger),
             regions: ArcSwap::from_pointee(Vec::new()),
             changing: Mutex::default(),
             debt: AtomicI64::new(0),
@@ -230,6 +231,7 @@ impl Collector {
         let settings = Settings::new(change(self.0.settings.load().tuning.clone()))?;
         let x = self.load(&settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
+        self.0.ledger.limit.store(settings.limit, Relaxed);
         self.0.settings.store(Arc::new(settings));
         Ok(())
     }
@@ -305,7 +307,7 @@ impl Collector {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.0.settings.load().limit
+        self.0.ledger.limit.load(Relaxed)
     }
 
     /// Adds a region, and forgets those that have gone.
@@ -428,8 +430,8 @@ impl Collector {
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
         let x = live.saturating_sub(pending);
         // Where bytes are not measured, weights are taken at their word.
-        ledger.used.store(if settings.measures { x } else { 0 }, Relaxed);
-        ledger.room.store(settings.pacer.goal().saturating_sub(x), Relaxed);
+        ledger::update(&ledger.used, if settings.measures { x } else { 0 });
+        ledger::update(&ledger.room, settings.pacer.goal().saturating_sub(x));
         Load { live, error: sample.error, x }
     }
 
