@@ -7,7 +7,7 @@ use crate::{
     gc::{Bounds, Collector, Region, entry_bytes},
     index::Keyed,
     pinned::Pinned,
-    stats::{PassReport, Stats, count},
+    stats::{Frequent, PassReport, Stats, count},
     sync::{Arc, StrongArc, Weak, shared, tally::Relaxed},
 };
 use equivalent::Equivalent;
@@ -118,7 +118,7 @@ where
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let found = self.region.get(self.hash(key), key);
-        self.region.reads.count(found.is_some());
+        self.region.counters.read(found.is_some());
         found
     }
 
@@ -145,7 +145,7 @@ where
             entry.slot.downgrade(guard)
         };
         let found = self.region.read(self.hash(key), key, look).flatten();
-        self.region.reads.count(found.is_some());
+        self.region.counters.read(found.is_some());
         found
     }
 
@@ -309,7 +309,7 @@ where
     ) -> Result<Arc<V>, E> {
         let hash = self.hash(&key);
         let found = self.region.get(hash, &key);
-        self.region.reads.count(found.is_some());
+        self.region.counters.read(found.is_some());
         if let Some(found) = found {
             return Ok(found);
         }
@@ -416,14 +416,14 @@ where
     /// assert_eq!((stats.hits, stats.misses, stats.inserts), (1, 1, 1));
     /// ```
     pub fn stats(&self) -> Stats {
-        let (hits, misses) = self.region.reads.sum();
+        let counters = &self.region.counters;
         let (events, sums) = (&self.region.events, &self.region.sums);
         Stats {
-            hits,
-            misses,
+            hits: counters.sum(Frequent::Hit),
+            misses: counters.sum(Frequent::Miss),
             revivals: events.revivals.load(Relaxed),
-            inserts: events.inserts.load(Relaxed),
-            replaced: events.replaced.load(Relaxed),
+            inserts: counters.sum(Frequent::Insert),
+            replaced: counters.sum(Frequent::Replacement),
             removed: events.removed.load(Relaxed),
             too_heavy: events.too_heavy.load(Relaxed),
             loads: events.loads.load(Relaxed),
@@ -489,7 +489,7 @@ where
 
     /// What follows an insert: room for what was put in.
     fn inserted(&self, weight: u64) {
-        count(&self.region.events.inserts);
+        self.region.counters.count(Frequent::Insert);
         self.region.fit();
         self.collector().assist(weight, self.region.lesson(weight));
     }

@@ -58,7 +58,7 @@ where
             // Where it could not be made strong, a count of our own keeps it.
             Some(entry.slot.strong(&self.pin).unwrap_or_else(|| self.kept.keep(found.value)))
         });
-        self.map.region().reads.count(matches!(found, Some(Some(_))));
+        self.map.region().counters.read(matches!(found, Some(Some(_))));
         found.flatten()
     }
 }

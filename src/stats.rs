@@ -117,45 +117,55 @@ const OWN: usize = 16;
 const SHARED: usize = 4;
 const _: () = assert!(OWN <= EXCLUSIVE);
 
-/// Counters of a map's readers.
+/// What happens so often that each thread counts it for itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Frequent {
+    Miss,
+    Hit,
+    Insert,
+    Replacement,
+}
+
+/// Counters of what is frequent.
 #[derive(Debug, Default)]
-pub struct Reads {
+pub struct Counters {
     /// Each is written by the thread of that number alone (see `sync::number`): without a locked instruction.
     own: [CachePadded<Stripe>; OWN],
     shared: [CachePadded<Stripe>; SHARED],
 }
 
-/// Misses and hits.
+/// One for each of [`Frequent`].
 #[derive(Debug, Default)]
-struct Stripe([AtomicU64; 2]);
+struct Stripe([AtomicU64; 4]);
 
-impl Reads {
+impl Counters {
     #[inline]
-    pub fn count(&self, hit: bool) {
+    pub fn read(&self, found: bool) {
+        self.count(if found { Frequent::Hit } else { Frequent::Miss });
+    }
+
+    #[inline]
+    pub fn count(&self, what: Frequent) {
         let number = number();
         match self.own.get(number) {
             Some(stripe) => {
-                let counter = &stripe.0[usize::from(hit)];
+                let counter = &stripe.0[what as usize];
                 counter.store(counter.load(Relaxed) + 1, Relaxed);
             }
-            None => count(&self.shared[number % SHARED].0[usize::from(hit)]),
+            None => count(&self.shared[number % SHARED].0[what as usize]),
         }
     }
 
-    /// Hits and misses.
-    pub fn sum(&self) -> (u64, u64) {
-        let stripes = || self.own.iter().chain(&self.shared);
-        let sum = |hit: usize| stripes().map(|stripe| stripe.0[hit].load(Relaxed)).sum();
-        (sum(1), sum(0))
+    /// How often it happened.
+    pub fn sum(&self, what: Frequent) -> u64 {
+        self.own.iter().chain(&self.shared).map(|stripe| stripe.0[what as usize].load(Relaxed)).sum()
     }
 }
 
-/// Counters of everything that happens less often than reads.
+/// Counters of everything that happens less often.
 #[derive(Debug, Default)]
 pub struct Events {
     pub revivals: AtomicU64,
-    pub inserts: AtomicU64,
-    pub replaced: AtomicU64,
     pub removed: AtomicU64,
     pub too_heavy: AtomicU64,
     pub loads: AtomicU64,

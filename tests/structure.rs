@@ -82,6 +82,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("flight.rs", ALL),
     ("sync/mod.rs", &["Relaxed"]),
     ("sync/alarm.rs", &["Relaxed", "SeqCst"]),
+    ("sync/native.rs", &["SeqCst"]),
     ("sync/number.rs", &["Relaxed", "Acquire", "Release"]),
     ("sync/pin.rs", ALL),
     ("sync/loom/", ALL),

@@ -22,6 +22,15 @@ pub struct Ledger {
     pub used: AtomicU64,
     /// Bytes that the heap was below its goal at the last reading.
     pub room: AtomicU64,
+    /// The limit, as it was tuned.
+    pub limit: AtomicU64,
+}
+
+/// Stores what changed: a store of the same would take the line from other threads.
+pub fn update(sum: &AtomicU64, value: u64) {
+    if sum.load(Relaxed) != value {
+        sum.store(value, Relaxed);
+    }
 }
 
 /// Bytes that count as pending until this is dropped.

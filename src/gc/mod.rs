@@ -199,9 +199,10 @@ impl Collector {
         if log::ON {
             log::started(&settings.explain());
         }
+        let ledger = Ledger { limit: AtomicU64::new(settings.bytes), ..Ledger::default() };
         Ok(Self(Arc::new(Shared {
             settings: ArcSwap::from_pointee(settings),
-            ledger: Arc::default(),
+            ledger: Arc::new(ledger),
             regions: ArcSwap::from_pointee(Vec::new()),
             changing: Mutex::default(),
             debt: AtomicI64::new(0),
@@ -257,6 +258,7 @@ impl Collector {
     fn put(&self, settings: Settings) {
         let x = self.load(&settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
+        self.0.ledger.limit.store(settings.bytes, Relaxed);
         self.0.settings.store(Arc::new(settings));
     }
 
@@ -346,7 +348,7 @@ impl Collector {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.0.settings.load().bytes
+        self.0.ledger.limit.load(Relaxed)
     }
 
     /// Adds a region, and forgets those that have gone.
@@ -478,8 +480,8 @@ impl Collector {
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
         let x = live.saturating_sub(pending);
         // Where bytes are not measured, weights are taken at their word.
-        ledger.used.store(if settings.measures { x } else { 0 }, Relaxed);
-        ledger.room.store(settings.pacer.goal().saturating_sub(x), Relaxed);
+        ledger::update(&ledger.used, if settings.measures { x } else { 0 });
+        ledger::update(&ledger.room, settings.pacer.goal().saturating_sub(x));
         Load { live, error: sample.error, x }
     }
 

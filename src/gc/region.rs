@@ -28,7 +28,7 @@ use crate::{
     entry::{Entry, Writing},
     index::{Index, Keyed},
     slot::{Displaced, Found, Retired, State},
-    stats::{Events, Reads, count},
+    stats::{Counters, Events, Frequent, count},
     sync::{
         Arc, Guard, Guarding, Look, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
@@ -80,7 +80,7 @@ pub struct Region<K, V> {
     pub(super) ledger: shared::Arc<Ledger>,
     pub sums: Sums,
     pub events: shared::Arc<Events>,
-    pub reads: Reads,
+    pub counters: Counters,
 }
 
 /// What only the sweeper touches.
@@ -169,7 +169,7 @@ where
             ledger,
             sums: Sums { coldest: AtomicU64::new(u64::MAX), ..Sums::default() },
             events: shared::Arc::default(),
-            reads: Reads::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -216,7 +216,7 @@ where
             let replace =
                 |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
             if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
-                count(&self.events.replaced);
+                self.counters.count(Frequent::Replacement);
                 return self.settle(displaced);
             }
             let entry = StrongArc::new(Entry::vacant(hash, key));

@@ -8,7 +8,7 @@ use std::{cell::Cell, io, thread, time::Duration};
 pub use std::{
     sync::{
         Arc, Mutex, MutexGuard, TryLockError, Weak,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
     },
     thread::{sleep, yield_now},
 };
@@ -38,6 +38,19 @@ impl Look {
     #[inline]
     pub fn begin() -> Self {
         Self(())
+    }
+}
+
+/// Adds (`usize::MAX` takes one off), then fences. On x86 the locked addition is a full fence, and a second one would cost more than it: as
+/// crossbeam's epoch and scc's have it in their pins.
+#[inline]
+pub fn add_and_fence(counter: &AtomicUsize, summand: usize, order: Ordering) {
+    if cfg!(all(any(target_arch = "x86", target_arch = "x86_64"), not(miri))) {
+        counter.fetch_add(summand, Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        counter.fetch_add(summand, order);
+        fence(Ordering::SeqCst);
     }
 }
 

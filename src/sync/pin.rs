@@ -26,7 +26,7 @@
 //! `pins -= 1` is a Release, the look at `pins` an Acquire: reads through a pin that has gone happen before the drop.
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
-use super::{Ordering::*, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room};
+use super::{Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room};
 use std::mem;
 
 pub const STRIPES: usize = 8;
@@ -45,11 +45,11 @@ pub struct Pin {
 }
 
 impl Pin {
+    #[inline]
     pub fn new() -> Self {
         let stripe = stripe(STRIPES);
         // Relaxed: the fence orders it before the reads of slots; partner: the fence in `pinned`.
-        pins()[stripe].fetch_add(1, Relaxed);
-        fence(SeqCst);
+        add_and_fence(&pins()[stripe], 1, Relaxed);
         Self { guard: Some(epoch::pin()), stripe }
     }
 }
@@ -57,10 +57,9 @@ impl Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         self.guard = None;
-        // Release: pairs with the Acquire in `pinned`; what was read through this pin is done.
-        pins()[self.stripe].fetch_sub(1, Release);
-        // Partner: the fence in `pinned`, as `defer` uses it.
-        fence(SeqCst);
+        // Release: pairs with the Acquire in `pinned`; what was read through this pin is done. The fence's partner: the one in
+        // `pinned`, as `defer` uses it.
+        add_and_fence(&pins()[self.stripe], usize::MAX, Release);
         if waiting().load(tally::Relaxed) > 0 {
             flush();
         }

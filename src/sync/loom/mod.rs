@@ -145,6 +145,12 @@ pub fn waiting() -> &'static AtomicUsize {
     &WAITING
 }
 
+/// Adds, then fences.
+pub fn add_and_fence(counter: &AtomicUsize, summand: usize, order: Ordering) {
+    counter.fetch_add(summand, order);
+    fence(Ordering::SeqCst);
+}
+
 /// The counters of live pins, this execution's.
 pub fn pins() -> &'static [CachePadded<AtomicUsize>; STRIPES] {
     &PINS
