@@ -1,23 +1,26 @@
 //! Compares weakmap with other caches: `compare hit-ratio --help`, `compare lookup --help`, …
 
+mod allocator;
 mod columns;
 mod hit_ratio;
+mod limit;
 mod names;
 mod ops;
 mod palette;
 mod pattern;
 mod progress;
 
-use std::{alloc::System, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use weakmap::heap::Counting;
 
 use crate::ops::Bench;
 
-/// `bytes` and `pauses` go by it. All subjects pay for it alike: two additions an allocation, a small part of what `System` takes.
+/// `bytes`, `pauses` and `limit` go by it. All subjects pay for it alike: two additions, a load and a branch an allocation, a small
+/// part of what the allocator takes, which is `System`, but in the children of `limit`.
 #[global_allocator]
-static ALLOCATOR: Counting<System> = Counting::new(System);
+static ALLOCATOR: Counting<allocator::Chosen> = Counting::new(allocator::Chosen);
 
 /// Compares weakmap with other caches.
 #[derive(Parser)]
@@ -45,6 +48,8 @@ enum Comparison {
     Growth(ops::Options),
     /// Get or insert with a loader: hits, and many threads on an absent key.
     Loads(ops::Options),
+    /// Heap in use under load against a limit, in a cgroup, and what is found in the same memory.
+    Limit(limit::Options),
 }
 
 impl Comparison {
@@ -58,6 +63,7 @@ impl Comparison {
             Self::Pauses(options) => ops::run(Bench::Pauses, options),
             Self::Growth(options) => ops::run(Bench::Growth, options),
             Self::Loads(options) => ops::run(Bench::Loads, options),
+            Self::Limit(options) => limit::run(options),
         }
     }
 }

@@ -17,12 +17,12 @@ mod recency;
 mod record;
 mod room;
 mod row;
-mod source;
+pub mod source;
 mod standing;
 mod subject;
 mod synthetic;
 mod table;
-mod trace;
+pub mod trace;
 mod weakmap;
 
 use std::path::PathBuf;

@@ -74,7 +74,8 @@ fn files(folder: &Path, sized: bool) -> Result<Vec<Source>> {
     Ok(names.into_iter().map(|name| Source::File { folder: folder.into(), name }).collect())
 }
 
-fn names(folder: &Path, suffix: &str) -> io::Result<Vec<String>> {
+/// Of the files that end so.
+pub fn names(folder: &Path, suffix: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let file = entry?.file_name();
