@@ -1,9 +1,12 @@
-//! Limits and signals: the counting allocator at work, cgroups of every layout as fixtures, and a real one.
+//! Limits and signals: the counting allocator at work, cgroups of every layout as fixtures, and a real one, and
+//! floods.
 
 mod background;
 mod cgroup;
 mod counting;
+mod flood;
 mod real;
+mod wall;
 
 use std::{
     alloc::System,

@@ -1,7 +1,7 @@
 //! Real walls, each with a child of this test that floods a map and must live: `ulimit`'s, and a cgroup's where root can
 //! make one (v1, of its own, with nothing in it but the child).
 
-use crate::alone;
+use crate::{alone, wall};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -20,17 +20,17 @@ const LIMIT: u64 = 96 * MIB;
 const RAISED: u64 = 128 * MIB;
 
 /// A cgroup with one inside, removed when dropped.
-struct Group(PathBuf);
+pub struct Group(PathBuf);
 
 impl Group {
-    fn make() -> Result<Self, String> {
+    pub fn make(bytes: u64) -> Result<Self, String> {
         let group = Self(format!("/sys/fs/cgroup/memory/weakmap-test-{}", std::process::id()).into());
         fs::create_dir_all(group.inner()).map_err(|error| error.to_string())?;
         // In a directory that is no cgroup, the file would be made: then this is not the place.
         if !group.0.join("memory.limit_in_bytes").exists() {
             return Err(format!("{} is no v1 memory cgroup", group.0.display()));
         }
-        group.limit(LIMIT)?;
+        group.limit(bytes)?;
         Ok(group)
     }
 
@@ -42,7 +42,7 @@ impl Group {
         fs::write(self.0.join("memory.limit_in_bytes"), bytes.to_string()).map_err(|error| error.to_string())
     }
 
-    fn add(&self, child: &Child) {
+    pub fn add(&self, child: &Child) {
         fs::write(self.inner().join("cgroup.procs"), child.id().to_string()).unwrap();
     }
 }
@@ -65,7 +65,7 @@ impl Drop for Group {
 #[test]
 fn a_real_cgroup() {
     let _alone = alone();
-    let group = match Group::make() {
+    let group = match Group::make(LIMIT) {
         Ok(group) => group,
         Err(why) => return println!("skipped: no v1 memory cgroup can be made here: {why}"),
     };
@@ -90,7 +90,7 @@ fn a_real_cgroup() {
 }
 
 /// A child that does `task`, through a shell that does what is put before `exec`.
-fn command(task: &str) -> Command {
+pub fn command(task: &str) -> Command {
     under("", task)
 }
 
@@ -163,6 +163,14 @@ fn child() {
             holds_it();
         }
         Ok("resident") => holds_resident_memory(),
+        Ok("flood of pages") => {
+            await_go();
+            wall::pages();
+        }
+        Ok("flood of mixed values") => {
+            await_go();
+            wall::mixed_values();
+        }
         Ok("data") => holds_resource_limit(Origin::DataSize, 96 * MIB),
         Ok("address space") => holds_resource_limit(Origin::AddressSpace, 256 * MIB),
         _ => return,
