@@ -17,8 +17,8 @@ use weakmap::heap::Counting;
 
 use crate::ops::Bench;
 
-/// `limit`, `bytes` and `pauses` go by the count. All subjects pay for it alike: two additions an allocation, a small part of what
-/// the allocator takes.
+/// `bytes`, `pauses` and `limit` go by it. All subjects pay for it alike: two additions, a load and a branch an allocation, a small
+/// part of what the allocator takes, which is `System`, but in the children of `limit`.
 #[global_allocator]
 static ALLOCATOR: Counting<allocator::Chosen> = Counting::new(allocator::Chosen);
 

@@ -14,30 +14,44 @@ const STEP: Duration = Duration::from_millis(1);
 
 /// Until the load's time is over.
 pub fn disturb(stage: &Stage, cache: &impl Cache, start: Instant) {
-    let left = || stage.span.saturating_sub(start.elapsed());
-    while !left().is_zero() {
+    let end = End(start + stage.span);
+    while !end.left().is_zero() {
         match stage.load.disturbance() {
-            Disturbance::None => sleep(left()),
-            Disturbance::Taken(span) => take(stage, span.min(left())),
+            Disturbance::None => end.sleep(stage.span),
+            Disturbance::Taken(span) => take(stage, span, end),
             Disturbance::Pinned { span, every } => {
-                cache.hold_back(span.min(left()));
-                sleep((every - span).min(left()));
+                cache.hold_back(span.min(end.left()));
+                end.sleep(every - span);
             }
         }
     }
 }
 
+#[derive(Clone, Copy)]
+struct End(Instant);
+
+impl End {
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Not beyond it.
+    fn sleep(self, span: Duration) {
+        sleep(span.min(self.left()));
+    }
+}
+
 /// Half of the room for so long, in steps; then nothing for as long.
-fn take(stage: &Stage, span: Duration) {
+fn take(stage: &Stage, span: Duration, end: End) {
     let step = stage.room.bytes / 2 / STEPS;
     let mut blocks = Vec::new();
     for _ in 0..STEPS {
         blocks.push(vec![1u8; step as usize]);
         stage.taken.fetch_add(step, Relaxed);
-        sleep(STEP);
+        end.sleep(STEP);
     }
-    sleep(span);
+    end.sleep(span);
     drop(blocks);
     stage.taken.store(0, Relaxed);
-    sleep(span);
+    end.sleep(span);
 }

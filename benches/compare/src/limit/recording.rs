@@ -28,8 +28,17 @@ pub struct Recording {
     pub peak: Peak,
     /// Bytes that were evicted, over what an ideal cache would have evicted, less one.
     pub beyond_need: f64,
-    /// Seconds, and bytes in use.
-    pub trace: Vec<(f32, u64)>,
+    pub trace: Vec<Point>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Point {
+    /// Seconds.
+    pub at: f32,
+    /// Bytes in use.
+    pub live: u64,
+    /// Of these, what the program itself holds.
+    pub taken: u64,
 }
 
 /// The most that was in use.
@@ -80,7 +89,7 @@ struct Samples<'s> {
     sum: u64,
     peak: Peak,
     need: Need,
-    trace: Vec<(f32, u64)>,
+    trace: Vec<Point>,
     step: Duration,
     next: Instant,
 }
@@ -113,7 +122,11 @@ impl<'s> Samples<'s> {
         let now = Instant::now();
         if now >= self.next && self.trace.len() < self.trace.capacity() {
             self.next = now + self.step;
-            self.trace.push(((now - self.stage.start).as_secs_f32(), Counted::live()));
+            self.trace.push(Point {
+                at: (now - self.stage.start).as_secs_f32(),
+                live: Counted::live(),
+                taken: self.stage.taken.load(Relaxed),
+            });
         }
     }
 

@@ -44,8 +44,9 @@ pub fn run(options: &Options, record: &mut Record) -> Result<()> {
     }
     println!("\n{}", text::table(&HEADINGS, 3, rows.iter().map(Row::cells)));
     println!(
-        "One thread, get, else insert. in use: counted bytes, the mean over the second half of the requests; \
-         each peer's capacity was searched for the same."
+        "One thread, get, else insert; larger values are cut to {}. in use: counted bytes, the mean over the second half \
+         of the requests; each peer's capacity was searched for the same.",
+        ByteSize::b(requests::LARGEST as u64)
     );
     Ok(())
 }
@@ -68,7 +69,10 @@ fn rows_of(requests: &Requests, peers: &[Subject]) -> Result<Vec<Row>> {
         kept,
     };
     let ours = replay(Subject::Weakmap, limit)?;
-    let mut rows = vec![row(Subject::Weakmap, None, ours)];
+    let mut rows = vec![
+        row(Subject::Weakmap, None, ours),
+        row(Subject::Weighed, None, replay(Subject::Weighed, limit)?),
+    ];
     for &peer in peers {
         let search = Search { target: ours.live, from: limit };
         let (capacity, kept) = search.run(|capacity| replay(peer, capacity))?;

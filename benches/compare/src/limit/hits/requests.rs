@@ -12,6 +12,8 @@ use crate::{
 
 /// Of all bytes, where the requests come from a trace.
 const SHARE: u64 = 10;
+/// Bytes of a value.
+pub const LARGEST: usize = 1 << 20;
 /// Of the draws.
 const LIMIT: u64 = 64 << 20;
 const DRAWS: usize = 400_000;
@@ -47,9 +49,7 @@ impl Requests {
     pub fn limit(&self) -> Result<u64> {
         match self {
             Self::Zipf { .. } => Ok(LIMIT),
-            Self::Trace { folder, name } => {
-                Ok(Trace::read(folder, name, true)?.bytes().context("it has sizes")? / SHARE)
-            }
+            Self::Trace { folder, name } => Ok(total(&Trace::read(folder, name, true)?) / SHARE),
         }
     }
 
@@ -59,30 +59,41 @@ impl Requests {
             Self::Zipf { .. } => Ok(Sizes::Mixed.mean()),
             Self::Trace { folder, name } => {
                 let trace = Trace::read(folder, name, true)?;
-                Ok(trace.bytes().context("it has sizes")? as f64 / trace.unique as f64)
+                Ok(total(&trace) as f64 / trace.unique as f64)
             }
         }
     }
 
     pub fn stream(&self) -> Result<Stream> {
         match self {
-            Self::Zipf { draws } => {
-                let mut keys = Keys::new(Sizes::Mixed, LIMIT, 0, 1);
-                let draw = move |_| {
-                    let key = keys.zipf();
-                    (key, Sizes::Mixed.of(key))
-                };
-                Ok((*draws, Box::new((0..*draws).map(draw))))
-            }
+            Self::Zipf { draws } => Ok((*draws, Box::new(zipf().take(*draws)))),
             Self::Trace { folder, name } => {
                 let trace = Trace::read(folder, name, true)?;
                 let count = trace.keys.len();
-                let request = move |at| {
-                    let key: u32 = trace.keys[at];
-                    (u64::from(key), trace.weight(key) as usize)
+                let request = move |at: usize| {
+                    let key = trace.keys[at];
+                    (u64::from(key), size(&trace, key))
                 };
                 Ok((count, Box::new((0..count).map(request))))
             }
         }
     }
+}
+
+fn zipf() -> impl Iterator<Item = (u64, usize)> {
+    let mut keys = Keys::new(Sizes::Mixed, LIMIT, 0, 1);
+    let draw = move || {
+        let key = keys.zipf();
+        (key, Sizes::Mixed.of(key))
+    };
+    std::iter::repeat_with(draw)
+}
+
+/// Cut off where a value alone would overflow the limit while it is made: whatever is kept then, it is not kept in the limit.
+fn size(trace: &Trace, key: u32) -> usize {
+    (trace.weight(key) as usize).min(LARGEST)
+}
+
+fn total(trace: &Trace) -> u64 {
+    (0..trace.unique).map(|key| size(trace, key as u32) as u64).sum()
 }

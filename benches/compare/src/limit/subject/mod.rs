@@ -37,6 +37,8 @@ pub trait Cache: Sync {
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
     Weakmap,
+    /// As the peers, told what values weigh.
+    Weighed,
     Proportional,
     EveryPass,
     Moka,
@@ -77,6 +79,7 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Self::Weakmap => "weakmap",
+            Self::Weighed => "weakmap, weigher",
             Self::Proportional => "weakmap, proportional",
             Self::EveryPass => "weakmap, every pass",
             Self::Moka => "moka",
@@ -89,13 +92,15 @@ impl Subject {
 
     /// Whether it knows a limit instead of a capacity.
     pub fn is_ours(self) -> bool {
-        Self::LAWS.contains(&self)
+        self == Self::Weighed || Self::LAWS.contains(&self)
     }
 
     /// Acts on an empty cache of that room.
     pub fn face<A: Act>(self, room: &Room, act: A) -> A::Outcome {
         match self {
-            Self::Weakmap | Self::Proportional | Self::EveryPass => act.on(&weakmap::build(self, room)),
+            Self::Weakmap | Self::Weighed | Self::Proportional | Self::EveryPass => {
+                act.on(&weakmap::build(self, room))
+            }
             Self::Moka => act.on(&moka::build(room)),
             Self::QuickCache => act.on(&quick_cache::build(room)),
             Self::Foyer => act.on(&foyer::build(room)),

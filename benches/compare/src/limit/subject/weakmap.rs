@@ -1,4 +1,4 @@
-//! weakmap: nothing is set but the limit (and the law, where laws are compared).
+//! weakmap: nothing is set but the limit (and what else is to be compared: a law, a weigher).
 
 use std::{thread::sleep, time::Duration};
 
@@ -8,15 +8,20 @@ use super::{Cache, Room, Subject, Value};
 
 type Map = WeakMap<u64, Value>;
 
-pub fn build(law: Subject, room: &Room) -> Map {
-    let tuning = Tuning::new().law(self::law(law));
+pub fn build(subject: Subject, room: &Room) -> Map {
+    let tuning = Tuning::new().law(law(subject));
     let tuning = if room.detected { tuning } else { tuning.limit(room.bytes) };
     let collector = Collector::new(tuning).expect("a limit above 0");
-    Map::builder().collector(collector).build().expect("nothing is set")
+    let builder = Map::builder().collector(collector);
+    let builder = match subject {
+        Subject::Weighed => builder.weigher(|_, value: &Value| value.bytes() as u64),
+        _ => builder,
+    };
+    builder.build().expect("nothing that cannot work")
 }
 
-fn law(law: Subject) -> Law {
-    match law {
+fn law(subject: Subject) -> Law {
+    match subject {
         Subject::Proportional => Law::Proportional { low: 0.85, high: 1.0 },
         Subject::EveryPass => Law::EveryPass,
         _ => Law::Pacer,
