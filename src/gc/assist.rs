@@ -1,6 +1,6 @@
 //! What an inserting thread does for the heap: it pays for what it puts in, and stops at the gate where there is no room.
 
-use super::{Collector, Effort, Load, pacer::Strip, settings::Settings};
+use super::{Collector, Effort, Load, log, pacer::Strip, settings::Settings};
 use crate::{
     stats::count,
     sync::{is_pinned_here, sleep, tally::Relaxed, yield_now},
@@ -25,9 +25,11 @@ impl Collector {
         }
         let settings = self.0.settings.load();
         let load = self.load(&settings);
-        if load.x > settings.pacer.trigger() && self.0.rest.left().is_none() {
+        if load.x > settings.pacer.trigger() {
             let inserted = bytes.unwrap_or_else(|| self.0.ledger.guess(weight));
-            self.pay(inserted, load, &settings);
+            if !self.0.rest.lasts(load.live) {
+                self.pay(inserted, load, &settings);
+            }
         }
         if settings.pacer.cycles() && load.x >= self.0.next_pass.load(Relaxed) {
             self.cycle(&settings);
@@ -51,6 +53,9 @@ impl Collector {
             // piled up; what was paid too much (an entry may be large) is credit.
             self.0.debt.fetch_sub(due as i64, Relaxed);
             let freed = self.strip(Strip::Bytes(due), Effort::Assist, settings).0.freed;
+            if freed > 0 && self.0.rest.succeed() {
+                log::recovered();
+            }
             self.0.debt.fetch_sub(freed.saturating_sub(due) as i64, Relaxed);
         }
     }
@@ -68,13 +73,13 @@ impl Collector {
             let coming = load.live - load.x;
             if over <= coming {
                 // Stripped already, and held back by a pin or a reader: more strips would free nothing now.
-                self.regions().for_each(|region| region.flush());
+                self.flush();
                 if !wait.once_more() {
                     break;
                 }
             } else {
                 let (done, busy) =
-                    self.strip_unless_resting(Strip::Bytes(over - coming), Effort::Gate, settings);
+                    self.strip_unless_resting(Strip::Bytes(over - coming), Effort::Gate, load, settings);
                 tries += 1;
                 if done.stripped == 0 && !(busy && wait.once_more()) {
                     break;

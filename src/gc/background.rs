@@ -7,7 +7,10 @@
 //! 2. It holds collectors only while it looks after them. A map that goes wakes it, so that it can go, too.
 //! 3. It sleeps on the least level and the shortest nap that any collector asked for, and in between costs nothing.
 
-use super::{Collector, Shared, log, upkeep::Nap};
+use super::{
+    Collector, Shared, log,
+    upkeep::{GOOD_FOR, Nap},
+};
 use crate::{
     heap::counted,
     sync::{
@@ -16,7 +19,10 @@ use crate::{
         spawn,
     },
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 static CREW: Mutex<Crew> = Mutex::new(Crew { members: Vec::new(), runs: false });
 
@@ -35,13 +41,12 @@ pub fn join(collector: &Collector) {
     if !crew.members.iter().any(|other| other.ptr_eq(&member)) {
         crew.members.push(member);
     }
-    if !crew.runs {
-        match spawn("weakmap", run) {
-            Ok(()) => crew.runs = true,
-            Err(error) => log::no_background(&error),
-        }
-    }
+    let started = if crew.runs { Ok(()) } else { spawn("weakmap", run) };
+    crew.runs = started.is_ok();
     drop(crew);
+    if let Err(error) = started {
+        log::no_background(&error);
+    }
     alarm().wake();
 }
 
@@ -52,11 +57,31 @@ pub fn wake() {
 
 fn run() {
     alarm().settle();
-    while let Some(crew) = muster() {
-        let nap = crew.iter().map(look_after).fold(Nap::NONE, Nap::min);
-        drop(crew);
-        alarm().sleep(nap.level, counted, nap.most);
+    loop {
+        // Sources, purges and destructors of the user's may panic: the others are looked after all the same.
+        match quietly(round) {
+            Ok(Some(nap)) => alarm().sleep(nap.level, counted, nap.most),
+            Ok(None) => return,
+            Err(Panicked) => alarm().sleep(u64::MAX, counted, Some(GOOD_FOR)),
+        }
     }
+}
+
+/// Until when nobody needs to be looked after; `None` if nobody will.
+fn round() -> Option<Nap> {
+    let crew = muster()?;
+    let retry = Nap { most: Some(GOOD_FOR), ..Nap::NONE };
+    let look_after = |collector: &Collector| quietly(|| collector.look_after()).unwrap_or(retry);
+    Some(crew.iter().map(look_after).fold(Nap::NONE, Nap::min))
+}
+
+struct Panicked;
+
+fn quietly<R>(f: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
+        mem::forget(panic); // its own destructor may panic, too
+        Panicked
+    })
 }
 
 /// Who is to be looked after; `None` if nobody is, and the thread must end.
@@ -69,10 +94,4 @@ fn muster() -> Option<Vec<Collector>> {
     crew.runs = !present.is_empty();
     drop(crew);
     (!present.is_empty()).then_some(present)
-}
-
-/// A source or a purge of the user's may panic: the others are looked after all the same.
-fn look_after(collector: &Collector) -> Nap {
-    let look = AssertUnwindSafe(|| collector.look_after());
-    catch_unwind(look).unwrap_or(Nap { most: Some(super::upkeep::GOOD_FOR), ..Nap::NONE })
 }

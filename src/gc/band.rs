@@ -11,6 +11,10 @@
 //!   fill the limit          │                │
 //! ```
 //!
+//! A cut starts from live bytes where these do not fill the limit: a cut that strips nothing helps nobody. Where it stays high in spite of
+//! it (glibc's arenas creep up, each to the most that it ever had), the limit bleeds, by a small part of itself a step, as far as
+//! [`BLED`] of the wall.
+//!
 //! A limit in proportion to the wall over the ratio of taken to live ends in a spiral (live bytes at 46 to 50 %, simulated and
 //! seen): the allocator does not give back what was freed, so the ratio grows with each cut. Nor may a reading be cut for twice
 //! where nothing purges: what was taken stays taken then, and is no reason for more cuts.
@@ -34,6 +38,12 @@ const STEP: f64 = 0.02;
 const LATER_STEP: f64 = 0.004;
 /// What was taken at the most is forgotten by one part in so many a step: within a second, about.
 const MEMORY: u64 = 64;
+/// The part of the limit that goes in each step in which too much is taken.
+const BLEED: f64 = 1.0 / 1024.0;
+/// As far as this share of the wall.
+const BLED: f64 = 3.0 / 8.0;
+/// What was taken changed if by more than this share of the wall.
+const NOISE: f64 = 1.0 / 256.0;
 /// The limit never falls below this share of the wall: what is taken then is not the maps'.
 const LEAST: f64 = 1.0 / 64.0;
 
@@ -45,11 +55,14 @@ pub struct Band {
     low: u64,
     /// The limit never falls below it.
     least: u64,
+    /// Nor below it by bleeding.
+    bled: u64,
+    noise: u64,
     /// The limit never rises above it.
     most: u64,
     /// The most that was taken of late.
     peak: u64,
-    /// The peak for which the limit was last lowered without a purge.
+    /// What the limit was last lowered for.
     answered: u64,
     /// The limit was lowered.
     was_high: bool,
@@ -72,7 +85,8 @@ impl Band {
         let below = |margins: f64| wall - share(margin, margins);
         let (high, aim, low) = (below(1.0), below(AIM), below(LOW));
         let most = most.map_or(aim, |most| most.min(aim));
-        Self { high, aim, low, least: share(wall, LEAST), most, peak: 0, answered: 0, was_high: false }
+        let (least, bled, noise) = (share(wall, LEAST), share(wall, BLED), share(wall, NOISE));
+        Self { high, aim, low, least, bled, noise, most, peak: 0, answered: 0, was_high: false }
     }
 
     /// Whether so much taken asks for a purge first.
@@ -85,7 +99,7 @@ impl Band {
         let peak = self.see(reading);
         if self.is_high(peak) {
             let cut = self.cut(reading.purged);
-            limit.saturating_sub(cut).max(self.least.min(limit))
+            self.lower(limit, reading.live, cut)
         } else if peak < self.low {
             self.answered = 0;
             let fills = reading.live > share(limit, FULL);
@@ -104,12 +118,20 @@ impl Band {
 
     fn cut(&mut self, purged: bool) -> u64 {
         self.was_high = true;
-        if purged {
-            return self.peak - self.aim;
+        let excess = self.peak - self.aim;
+        if purged && self.answered.abs_diff(self.peak) > self.noise {
+            self.answered = self.peak;
+            return excess;
         }
         let new = self.peak.saturating_sub(self.answered.max(self.aim));
         self.answered = self.answered.max(self.peak);
         2 * new
+    }
+
+    fn lower(&self, limit: u64, live: u64, cut: u64) -> u64 {
+        let bled = limit - share(limit, BLEED).min(limit.saturating_sub(self.bled));
+        let cut = if cut > 0 { limit.min(live).saturating_sub(cut) } else { limit };
+        bled.min(cut).max(self.least.min(limit))
     }
 }
 
@@ -151,8 +173,9 @@ mod tests {
             (750, 930, 740, 750, "in the band"),
             (750, 950, 740, 750, "its upper end"),
             (750, 910, 740, 750, "its lower end"),
-            (750, 960, 740, 720, "down by what is above 930"),
-            (750, 1000, 740, 680, "the wall"),
+            (750, 960, 750, 720, "down by what is above 930"),
+            (750, 1000, 760, 680, "the wall"),
+            (750, 960, 500, 470, "down from what is live"),
             (750, 830, 740, 752, "up by a fiftieth of the 100 that are missing"),
             (750, 830, 600, 750, "live bytes do not fill the limit"),
             (929, 830, 900, 930, "never above the aim"),
@@ -181,20 +204,41 @@ mod tests {
     #[test]
     fn what_stays_taken_is_answered_once() {
         let mut band = Scaled::new();
-        let mut at = |limit, taken| band.correct(limit, taken, 700, false);
+        let mut at = |limit, taken| band.correct(limit, taken, limit, false);
         assert_eq!(at(750, 960), 690, "twice what is above 930");
-        assert_eq!(at(690, 960), 690, "no news");
+        assert_eq!(at(690, 960), 689, "no news: it bleeds");
         assert_eq!(at(690, 970), 670, "it still grows");
-        assert_eq!(at(670, 955), 670);
+        assert_eq!(at(670, 955), 669);
         assert_eq!((0..40).map(|_| at(670, 850)).max(), Some(670), "it was high not long ago");
         assert!((0..500).map(|_| at(670, 600)).max() > Some(670), "there is room");
         assert_eq!(at(670, 960), 610, "all over again");
     }
 
     #[test]
+    fn a_purge_that_gives_nothing_back_is_answered_once() {
+        let (mut band, mut limit) = (Band::new(GIB, None), bytes(750));
+        for step in 0..2000 {
+            limit = band.correct(limit, Reading { taken: bytes(970), live: limit, purged: true });
+            assert!(step > 0 || mil(limit) == 710);
+        }
+        assert_eq!(mil(limit), 375, "it bleeds, so far and no further");
+    }
+
+    /// The map has 300, others take more and more.
+    #[test]
+    fn cuts_reach_a_map_below_its_limit() {
+        let (mut band, mut limit, mut live) = (Scaled::new(), 750, 300);
+        for others in 600..700 {
+            limit = band.correct(limit, others + live, live, false);
+            live = live.min(limit);
+        }
+        assert!(live < 260, "{live}");
+    }
+
+    #[test]
     fn climbs_more_slowly_once_it_was_too_high() {
         let mut band = Scaled::new();
-        assert_eq!(band.correct(500, 500, 500, true), 509);
+        assert_eq!(band.correct(500, 500, 500, true), 509, "a fiftieth");
         band.correct(500, 1000, 500, true);
         assert_eq!(band.correct(500, 500, 500, true), 502);
     }

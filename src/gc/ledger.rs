@@ -1,8 +1,10 @@
 //! The ledger: what all regions of a collector add up.
 
 use crate::sync::{
+    Guard, pin,
     shared::Arc,
     tally::{AtomicU64, Relaxed},
+    yield_now,
 };
 
 /// Shared by a collector and its regions. Relaxed throughout: sums that publish nothing.
@@ -54,6 +56,18 @@ impl Ledger {
     pub fn pend(self: &Arc<Self>, bytes: u64, cause: Cause) -> Pending {
         self.sum(cause).fetch_add(bytes, Relaxed);
         Pending { ledger: Arc::clone(self), bytes, cause }
+    }
+
+    /// Frees what waits for pins that have gone; and waits a moment for what other threads have in hand, or readers in the middle of a look.
+    pub fn settle(&self) {
+        pin::flush();
+        for _ in 0..12 {
+            if self.pending() == 0 {
+                break;
+            }
+            yield_now();
+            Guard::new().accelerate();
+        }
     }
 
     /// Bytes stripped and not freed yet: G.

@@ -51,7 +51,7 @@ pub mod model {
         /// A look at every weak entry, and the frees.
         pub fn settle_all(&self) -> Swept {
             let done = super::Sweep::review(self);
-            super::Sweep::flush(self);
+            self.flush();
             done
         }
 
@@ -98,8 +98,17 @@ use pacer::Strip;
 use pass::{Order, Swept, Want};
 use rest::Rest;
 use settings::Settings;
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 use upkeep::{GOOD_FOR, Outer, Purging, TICK};
+
+/// How long an inserting thread strips at the gate: where callers hold everything, there may be much that frees nothing.
+const LONGEST_GATE: Duration = Duration::from_millis(5);
+
+/// The part of the limit that comes in before a rest is over.
+const ENOUGH: u64 = 256;
 
 /// How far a thread goes to get what it is after.
 #[derive(Clone, Copy, PartialEq)]
@@ -127,8 +136,8 @@ pub(crate) trait Sweep: Send + Sync {
     fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Net) -> Option<Swept>;
     /// Looks at all weak entries.
     fn review(&self) -> Swept;
-    /// Frees what was stripped, as far as no reader holds it back.
-    fn flush(&self);
+    /// Gives back what was retired, after the readers of now.
+    fn bury(&self);
     /// When the entry under the hand came there, on the ledger's clock; `None` if there is none.
     fn idle_since(&self) -> Option<u64>;
     /// How much longer than another region's an entry must have been idle to go first.
@@ -160,6 +169,8 @@ struct Shared {
     settings: ArcSwap<Settings>,
     ledger: Arc<Ledger>,
     regions: ArcSwap<Vec<Weak<dyn Sweep>>>,
+    /// Maps attached.
+    maps: AtomicU64,
     /// Taken to change `regions` or `settings`.
     changing: Mutex<()>,
     /// Bytes that inserting threads owe; below zero where they have paid too much.
@@ -204,6 +215,7 @@ impl Collector {
             settings: ArcSwap::from_pointee(settings),
             ledger: Arc::new(ledger),
             regions: ArcSwap::from_pointee(Vec::new()),
+            maps: AtomicU64::new(0),
             changing: Mutex::default(),
             debt: AtomicI64::new(0),
             next_pass: AtomicU64::new(next_pass),
@@ -247,14 +259,17 @@ impl Collector {
     /// [`ConfigError`] where the new tuning cannot work: then the old one stays.
     pub fn tune(&self, change: impl FnOnce(Tuning) -> Tuning) -> Result<(), ConfigError> {
         let changing = lock_shared(&self.0.changing);
-        self.put(Settings::new(change(self.0.settings.load().tuning.clone()))?);
+        let old = self.0.settings.load_full();
+        let settings = Settings::new(change(old.tuning.clone()))?;
+        self.put(settings.keep_correction_of(&old));
         drop(changing);
+        drop(old); // not under the lock: it may hold the last of a source or a purge of the user's
         background::join(self);
         background::wake();
         Ok(())
     }
 
-    /// To be called under `changing`.
+    /// To be called under `changing`, while somebody holds the old settings.
     fn put(&self, settings: Settings) {
         let x = self.load(&settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
@@ -282,7 +297,7 @@ impl Collector {
         self.regions().for_each(|region| done.add(region.review()));
         let strip = settings.pacer.pass(self.load(&settings).x, self.entries());
         done.add(self.strip(strip, Effort::Whole, &settings).0); // asked for: no rest
-        self.regions().for_each(|region| region.flush());
+        self.flush();
         self.have_purged(&settings);
         count(&self.0.passes);
         let after = self.load(&settings);
@@ -333,7 +348,7 @@ impl Collector {
             pending: shared.ledger.pending(),
             reserved: shared.ledger.reserved.load(Relaxed),
             weight: shared.ledger.weight.load(Relaxed),
-            maps: self.regions().count() as u64,
+            maps: shared.maps.load(Relaxed),
             passes: shared.passes.load(Relaxed),
             assists: shared.assists.load(Relaxed),
             overruns: shared.overruns.load(Relaxed),
@@ -358,6 +373,7 @@ impl Collector {
         regions.retain(|region| region.strong_count() > 0);
         regions.push(region);
         self.0.regions.store(Arc::new(regions));
+        self.0.maps.fetch_add(1, Relaxed);
         drop(changing);
         background::join(self);
     }
@@ -367,8 +383,9 @@ impl Collector {
         let changing = lock_shared(&self.0.changing);
         let mut regions = Vec::clone(&self.0.regions.load());
         regions.retain(|region| region.strong_count() > 0);
-        let last = regions.is_empty();
         self.0.regions.store(Arc::new(regions));
+        // Not told by who holds a region: a pass may, for a moment.
+        let last = self.0.maps.fetch_sub(1, Relaxed) == 1;
         drop(changing);
         if last && self.0.settings.load().tuning.background {
             background::wake();
@@ -377,7 +394,7 @@ impl Collector {
 
     /// Whether the background thread is to look after this collector.
     fn wants_background(&self) -> bool {
-        self.0.settings.load().tuning.background && self.regions().next().is_some()
+        self.0.settings.load().tuning.background && self.0.maps.load(Relaxed) > 0
     }
 
     /// Bytes that are about to be made.
@@ -391,11 +408,17 @@ impl Collector {
             return;
         }
         count(&self.0.passes);
+        let mut cycle = Cycle { collector: self, next: 0 };
         // Read again: this thread may have waited since it found the cycle due.
         let load = self.load(settings);
-        self.strip_whole(settings.pacer.pass(load.x, self.entries()), settings);
-        let x = self.load(settings).x;
-        self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
+        self.strip_whole(settings.pacer.pass(load.x, self.entries()), load, settings);
+        cycle.next = settings.pacer.next_pass(self.load(settings).x);
+    }
+
+    /// Frees what was stripped, as far as no pin and no reader holds it back.
+    fn flush(&self) {
+        self.regions().for_each(|region| region.bury());
+        self.0.ledger.settle();
     }
 
     /// Asks for a purge, off this thread if there is another.
@@ -410,13 +433,19 @@ impl Collector {
     }
 
     /// Strips to the end, unless that freed nothing a while ago.
-    fn strip_whole(&self, strip: Strip, settings: &Settings) -> Swept {
-        self.strip_unless_resting(strip, Effort::Whole, settings).0
+    fn strip_whole(&self, strip: Strip, load: Load, settings: &Settings) -> Swept {
+        self.strip_unless_resting(strip, Effort::Whole, load, settings).0
     }
 
     /// What was done, and whether another thread was in the way.
-    fn strip_unless_resting(&self, strip: Strip, effort: Effort, settings: &Settings) -> (Swept, bool) {
-        if strip == Strip::NOTHING || self.0.rest.left().is_some() {
+    fn strip_unless_resting(
+        &self,
+        strip: Strip,
+        effort: Effort,
+        load: Load,
+        settings: &Settings,
+    ) -> (Swept, bool) {
+        if strip == Strip::NOTHING || self.0.rest.lasts(load.live) {
             return Default::default();
         }
         let start = Instant::now();
@@ -425,8 +454,11 @@ impl Collector {
             if self.0.rest.succeed() {
                 log::recovered();
             }
-        } else if !busy && left(strip, &done).is_some() && self.0.rest.fail(start.elapsed()) {
-            log::exhausted();
+        } else if !busy && left(strip, &done).is_some() {
+            let level = load.live.saturating_add(settings.bytes / ENOUGH);
+            if self.0.rest.fail(start.elapsed(), level) {
+                log::exhausted();
+            }
         }
         (done, busy)
     }
@@ -435,9 +467,10 @@ impl Collector {
     fn strip(&self, strip: Strip, effort: Effort, settings: &Settings) -> (Swept, bool) {
         let (mut done, mut busy) = (Swept::default(), false);
         let regions = self.0.regions.load();
-        let mut tired = Vec::new();
+        let mut tired = vec![false; regions.len()];
         let mut batches = 0;
-        while batches < effort.batches() {
+        let start = Instant::now();
+        while batches < effort.batches() && !(effort == Effort::Gate && start.elapsed() > LONGEST_GATE) {
             let Some(want) = left(strip, &done) else { break };
             let Some((which, region)) = self.coldest(&regions, &tired) else { break };
             let order = Order { want, stripped: done.weight };
@@ -445,7 +478,7 @@ impl Collector {
             busy |= swept.is_none();
             match swept {
                 Some(swept) if swept.stripped > 0 => batches += 1,
-                _ => tired.push(which),
+                _ => tired[which] = true,
             }
             done.add(swept.unwrap_or_default());
         }
@@ -453,13 +486,13 @@ impl Collector {
     }
 
     /// The region whose next candidate has been idle for longest, by its priority, of those that are not tired.
-    fn coldest(&self, regions: &[Weak<dyn Sweep>], tired: &[usize]) -> Option<(usize, Arc<dyn Sweep>)> {
+    fn coldest(&self, regions: &[Weak<dyn Sweep>], tired: &[bool]) -> Option<(usize, Arc<dyn Sweep>)> {
         let now = self.0.ledger.now.load(Relaxed);
         let warmth = |region: &dyn Sweep| match region.idle_since() {
             Some(since) => -(now.saturating_sub(since) as f64 / region.priority()),
             None => f64::INFINITY,
         };
-        let awake = regions.iter().enumerate().filter(|(which, _)| !tired.contains(which));
+        let awake = regions.iter().enumerate().filter(|(which, _)| !tired[*which]);
         let alive = awake.filter_map(|(which, region)| Some((which, region.upgrade()?)));
         alive.min_by(|(_, one), (_, other)| warmth(&**one).total_cmp(&warmth(&**other)))
     }
@@ -501,6 +534,18 @@ fn left(strip: Strip, done: &Swept) -> Option<Want> {
     match strip {
         Strip::Bytes(most) => left(most, done.freed).map(Want::Bytes),
         Strip::Entries(most) => left(most, done.stripped).map(Want::Entries),
+    }
+}
+
+/// A cycle under way. Whatever a source of the user's does, another one comes; and if somebody tuned meanwhile, then when he said.
+struct Cycle<'c> {
+    collector: &'c Collector,
+    next: u64,
+}
+
+impl Drop for Cycle<'_> {
+    fn drop(&mut self) {
+        let _ = self.collector.0.next_pass.compare_exchange(u64::MAX, self.next, Relaxed, Relaxed);
     }
 }
 

@@ -26,7 +26,6 @@ use crate::{
     sync::{
         Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared,
         tally::{AtomicU64, Relaxed},
-        yield_now,
     },
 };
 use std::mem;
@@ -476,19 +475,10 @@ where
         done
     }
 
-    fn flush(&self) {
+    fn bury(&self) {
         let mut graves = Vec::new();
         self.graves.drain(|grave| graves.push(grave));
         open_graves(graves);
-        pin::flush();
-        // Another thread's counts may be on their way, or a reader in the middle of a look.
-        for _ in 0..12 {
-            if self.ledger.pending() == 0 {
-                break;
-            }
-            yield_now();
-            Guard::new().accelerate();
-        }
     }
 
     fn idle_since(&self) -> Option<u64> {

@@ -319,7 +319,13 @@ where
         });
         drop(guard);
         self.tidy();
-        Sweep::flush(self);
+        self.flush();
+    }
+
+    /// Frees what was stripped and removed, as far as no pin and no reader holds it back.
+    pub fn flush(&self) {
+        Sweep::bury(self);
+        self.ledger.settle();
     }
 
     /// What so much weight stands for, in bytes, if passes have learned that.

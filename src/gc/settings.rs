@@ -3,7 +3,7 @@
 use super::pacer::Pacer;
 use crate::{
     error::ConfigError,
-    heap::{Limit, Source},
+    heap::{Limit, Origin, Source},
     sync::shared::Arc,
     tuning::Tuning,
 };
@@ -44,14 +44,24 @@ impl Settings {
         Self { pacer, bytes, ..self.clone() }
     }
 
-    /// Whether the limit was found, and may be another by now.
+    /// Whether the limit was found, and may be another by now. The environment is read once.
     pub fn is_found(&self) -> bool {
-        self.tuning.limit.is_none() && self.tuning.resident_limit.is_none()
+        let told = self.tuning.limit.is_some() || self.tuning.resident_limit.is_some();
+        !told && self.limit.origin != Origin::Variable
+    }
+
+    /// Tuned anew, with what the outer loop has found out so far, if the limit is the same.
+    pub fn keep_correction_of(self, old: &Self) -> Self {
+        if self.limit.is_the_same(&old.limit) {
+            Self { limit: Arc::clone(&old.limit), ..self.corrected(old.bytes) }
+        } else {
+            self
+        }
     }
 
     /// Where the limit is another by now: the same with that. How far the outer loop had come with the old wall holds for the new one.
     pub fn found_anew(&self) -> Option<Self> {
-        let now = Limit::detect().ok().filter(|now| now.bytes != self.limit.bytes)?;
+        let now = Limit::detect_again().filter(|now| !now.is_the_same(&self.limit))?;
         let bytes = match (self.limit.wall, now.wall) {
             (Some(old), Some(new)) => (self.bytes as f64 * (new as f64 / old as f64)).max(1.0) as u64,
             _ => now.bytes,

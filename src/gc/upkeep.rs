@@ -22,12 +22,10 @@ use std::time::{Duration, Instant};
 pub const TICK: Duration = Duration::from_millis(10);
 /// How long a limit is good for that was found: a container's may change while the program runs. Finding it costs 0.1 ms.
 pub const GOOD_FOR: Duration = Duration::from_millis(500);
-/// Between two looks at a source that wakes nobody.
+/// Between two looks at a source that wakes nobody, and where nothing could be freed.
 const POLL: Duration = Duration::from_secs(1);
 /// Where the heap stays above its level for reasons that pass (a pin, values under construction).
 const SOON: Duration = Duration::from_millis(20);
-/// Between two looks at least, where nothing could be freed: waking up costs more than looking.
-const PAUSE: Duration = Duration::from_millis(50);
 /// Between two purges, and of how many times its own duration.
 const PURGE: (Duration, u32) = (Duration::from_millis(100), 20);
 /// The part of the limit that a pass must have freed for a purge to be worth it.
@@ -113,7 +111,8 @@ impl Collector {
         if settings.limit.wall.is_none() {
             return;
         }
-        let mut outer = lock_shared(&self.0.outer);
+        // Another thread is at it, or this one: a purge may insert.
+        let Ok(mut outer) = self.0.outer.try_lock() else { return };
         if !outer.as_ref().is_some_and(|outer| Arc::ptr_eq(&outer.limit, &settings.limit)) {
             *outer = Outer::of(&settings);
         }
@@ -132,10 +131,14 @@ impl Collector {
 
     /// Unless somebody has tuned since `old` was read.
     fn put_in_force(&self, old: &Arc<Settings>, new: Settings, why: &str) {
-        let _changing = lock_shared(&self.0.changing);
-        if Arc::ptr_eq(&self.0.settings.load(), old) {
-            log::limit_changed(old.bytes, new.bytes, why);
+        let changing = lock_shared(&self.0.changing);
+        let (from, to, current) = (old.bytes, new.bytes, Arc::ptr_eq(&self.0.settings.load(), old));
+        if current {
             self.put(new);
+        }
+        drop(changing);
+        if current {
+            log::limit_changed(from, to, why);
         }
     }
 
@@ -150,9 +153,13 @@ impl Collector {
             return;
         }
         let strip = settings.pacer.pass(load.x, self.entries());
-        if strip != Strip::NOTHING {
+        if strip == Strip::NOTHING {
+            if self.0.rest.succeed() {
+                log::recovered(); // without us: holders let go
+            }
+        } else {
             count(&self.0.passes);
-            let freed = self.strip_whole(strip, &settings).freed;
+            let freed = self.strip_whole(strip, load, &settings).freed;
             if freed >= settings.bytes / BIG {
                 self.want_purge();
             }
@@ -165,38 +172,43 @@ impl Collector {
 
     /// How long to wait, if it may not be done yet.
     pub(super) fn purge_if_wanted(&self) -> Option<Duration> {
-        if !self.0.purging.wanted.load(Relaxed) {
+        // Before it is done: somebody may want the next one meanwhile.
+        if !self.0.purging.wanted.swap(false, Relaxed) {
             return None;
         }
         let settings = self.0.settings.load();
         if settings.tuning.purge.is_none() || self.purge(&settings) {
-            self.0.purging.wanted.store(false, Relaxed);
             return None;
         }
+        self.want_purge();
         Some(PURGE.0)
     }
 
     /// Whether it was done: not where there is nothing to do it with, nor too soon after the last.
     fn purge(&self, settings: &Settings) -> bool {
         let Some(purge) = &settings.tuning.purge else { return false };
-        let micros = || self.0.start.elapsed().as_micros() as u64;
-        let (now, next) = (micros(), self.0.purging.next.load(Relaxed));
+        let (now, next) = (self.micros(), self.0.purging.next.load(Relaxed));
         let claimed =
             now >= next && self.0.purging.next.compare_exchange(next, u64::MAX, Relaxed, Relaxed).is_ok();
         if claimed {
-            let start = Instant::now();
+            let _next = Claimed { collector: self, start: Instant::now() };
             purge.purge();
-            let pause = PURGE.0.max(start.elapsed() * PURGE.1);
-            self.0.purging.next.store(micros() + pause.as_micros() as u64, Relaxed);
         }
         claimed
+    }
+
+    fn micros(&self) -> u64 {
+        self.0.start.elapsed().as_micros() as u64
     }
 
     /// Step 5.
     fn nap(&self) -> Nap {
         let settings = self.0.settings.load();
-        if let Some(left) = self.0.rest.left() {
-            return Nap { most: Some(left.max(PAUSE)), ..Nap::NONE };
+        if settings.tuning.sensitivity == 0.0 {
+            return Nap::NONE; // the gate alone strips
+        }
+        if self.0.rest.is_exhausted() {
+            return Nap { most: Some(POLL), ..Nap::NONE };
         }
         if settings.source.is_weights() {
             return Nap::NONE; // only inserts and tuning change them
@@ -209,6 +221,22 @@ impl Collector {
             true => self.0.next_pass.load(Relaxed),
             false => settings.pacer.alarm(load.error),
         };
-        if load.live < level { Nap { level, most: None } } else { Nap { most: Some(SOON), ..Nap::NONE } }
+        // A cycle under way has no level yet.
+        let asleep = load.live < level && level < u64::MAX;
+        if asleep { Nap { level, most: None } } else { Nap { most: Some(SOON), ..Nap::NONE } }
+    }
+}
+
+/// The right to purge. When it goes, however that comes, the next one may be claimed after a while.
+struct Claimed<'c> {
+    collector: &'c Collector,
+    start: Instant,
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        let pause = PURGE.0.max(self.start.elapsed().saturating_mul(PURGE.1));
+        let next = self.collector.micros() + pause.as_micros() as u64;
+        self.collector.0.purging.next.store(next, Relaxed);
     }
 }

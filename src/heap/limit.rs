@@ -8,7 +8,7 @@ use crate::{
 use bytesize::ByteSize;
 use std::{
     cell::Cell,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -92,6 +92,20 @@ impl Limit {
     /// [`ConfigError`] where `WEAKMAP_LIMIT` is set and no size above 0.
     pub fn detect() -> Result<Self, ConfigError> {
         Self::choose(None, &Surroundings::real())
+    }
+
+    /// The same again; `None` where that cannot be told now. A process that has no descriptors left can read none of the files, and must
+    /// not take that for a machine without limits.
+    pub(crate) fn detect_again() -> Option<Self> {
+        match fs::File::open("/proc/self/cgroup") {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => None,
+            _ => Self::detect().ok().filter(|now| now.origin != Origin::Assumed),
+        }
+    }
+
+    /// Whether the two say the same, whoever was asked besides.
+    pub(crate) fn is_the_same(&self, other: &Self) -> bool {
+        (self.bytes, self.wall, &self.origin) == (other.bytes, other.wall, &other.origin)
     }
 
     /// The given one, else half of what may be resident, else the first that exists.
@@ -241,12 +255,18 @@ impl Watch {
         self.is_due_at(self.start.elapsed())
     }
 
-    /// The same for a hot path: each thread looks at the clock once in 16 calls.
+    /// The same for a hot path: each thread looks at the clock at one of 16 calls.
     #[inline]
     pub fn glance(&self) -> bool {
-        thread_local!(static CALLS: Cell<u8> = const { Cell::new(0) });
-        let calls = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
-        calls % 16 == 15 && self.is_due()
+        thread_local!(static CALLS: Cell<u64> = const { Cell::new(0) });
+        // At random: who takes turns with several watches must not meet the same one always.
+        let calls = CALLS.with(|calls| {
+            calls.set(
+                calls.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407),
+            );
+            calls.get()
+        });
+        calls >> 60 == 0 && self.is_due()
     }
 
     fn is_due_at(&self, since: Duration) -> bool {

@@ -18,11 +18,13 @@
 //!    a later one: if that is below the level, others have lowered it again.
 //! 2. One wake for each arming: who exchanges the level for [`NEVER`] wakes. So a flood above the level costs one load a
 //!    raise.
-//! 3. A wake that comes before the sleep is not lost: it makes the sleep return at once.
-//! 4. `raise` and `wake` take no memory and give none back. The sleeper's handle is behind a lock that is held for a wake and for
+//! 3. A wake that comes before the sleep is not lost: it makes the sleep return at once. Park's own token is not enough, for whoever
+//!    parks in a destructor or a callback takes it. So a wake sets a flag, then unparks; the sleep looks at the flag, then
+//!    parks, with nobody's code in between.
+//! 4. `raised` and `wake` take no memory and give none back. The sleeper's handle is behind a lock that is held for an unpark and for
 //!    an exchange, neither of which allocates.
 
-use super::{AtomicU64, Ordering::*, Sleeper, fence};
+use super::{AtomicBool, AtomicU64, Mutex, Ordering::*, Thread, current, fence, lock, park};
 use std::time::Duration;
 
 /// No level: nobody is woken.
@@ -77,5 +79,45 @@ impl Alarm {
     /// Wakes the sleeper, or spares it its next sleep.
     pub fn wake(&self) {
         self.sleeper.wake();
+    }
+}
+
+/// A place for one thread to sleep in.
+#[derive(Debug)]
+struct Sleeper {
+    woken: AtomicBool,
+    thread: Mutex<Option<Thread>>,
+}
+
+impl Sleeper {
+    #[cfg(not(weakmap_loom))]
+    const fn new() -> Self {
+        Self { woken: AtomicBool::new(false), thread: Mutex::new(None) }
+    }
+
+    #[cfg(weakmap_loom)]
+    fn new() -> Self {
+        Self { woken: AtomicBool::new(false), thread: Mutex::new(None) }
+    }
+
+    fn settle(&self) {
+        let own = current();
+        let before = lock(&self.thread).replace(own);
+        drop(before); // not under the lock: it may give memory back
+    }
+
+    fn sleep(&self, most: Option<Duration>) {
+        // Acquire: pairs with the Release in `wake`.
+        if !self.woken.swap(false, Acquire) {
+            park(most);
+        }
+    }
+
+    fn wake(&self) {
+        // Release: pairs with the Acquire in `sleep`.
+        self.woken.store(true, Release);
+        if let Some(thread) = &*lock(&self.thread) {
+            thread.unpark();
+        }
     }
 }

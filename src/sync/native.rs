@@ -10,7 +10,7 @@ pub use std::{
         Arc, Mutex, MutexGuard, TryLockError, Weak,
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
     },
-    thread::{sleep, yield_now},
+    thread::{Thread, current, sleep, yield_now},
 };
 pub use triomphe::Arc as StrongArc;
 
@@ -118,32 +118,11 @@ pub fn alarm() -> &'static super::alarm::Alarm {
     &ALARM
 }
 
-/// A place for one thread to sleep in. Waking it allocates nothing.
-#[derive(Debug)]
-pub struct Sleeper(Mutex<Option<thread::Thread>>);
-
-impl Sleeper {
-    pub const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// The calling thread is the one that sleeps here.
-    pub fn settle(&self) {
-        let before = super::lock(&self.0).replace(thread::current());
-        drop(before); // not under the lock: it may give memory back
-    }
-
-    pub fn sleep(&self, most: Option<Duration>) {
-        match most {
-            Some(most) => thread::park_timeout(most),
-            None => thread::park(),
-        }
-    }
-
-    pub fn wake(&self) {
-        if let Some(thread) = &*super::lock(&self.0) {
-            thread.unpark();
-        }
+/// Waits for `unpark`, or so long.
+pub fn park(most: Option<Duration>) {
+    match most {
+        Some(most) => thread::park_timeout(most),
+        None => thread::park(),
     }
 }
 

@@ -17,7 +17,7 @@ pub use ::loom::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
     },
-    thread::yield_now,
+    thread::{Thread, current, yield_now},
 };
 pub use std::sync::TryLockError;
 
@@ -106,28 +106,9 @@ pub fn alarm() -> &'static super::alarm::Alarm {
     &ALARM
 }
 
-/// A place for one thread to sleep in. Time does not pass in a model: a sleep ends by a wake alone.
-#[derive(Debug)]
-pub struct Sleeper(Mutex<Option<::loom::thread::Thread>>);
-
-impl Sleeper {
-    pub fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    pub fn settle(&self) {
-        *super::lock(&self.0) = Some(::loom::thread::current());
-    }
-
-    pub fn sleep(&self, _most: Option<Duration>) {
-        ::loom::thread::park();
-    }
-
-    pub fn wake(&self) {
-        if let Some(thread) = &*super::lock(&self.0) {
-            thread.unpark();
-        }
-    }
+/// Waits for `unpark`: time does not pass in a model.
+pub fn park(_most: Option<Duration>) {
+    ::loom::thread::park();
 }
 
 /// Models start their threads themselves: a collector has none in the background.
