@@ -130,7 +130,8 @@ impl Band {
 
     fn lower(&self, limit: u64, live: u64, cut: u64) -> u64 {
         let bled = limit - share(limit, BLEED).min(limit.saturating_sub(self.bled));
-        let cut = if cut > 0 { limit.min(live).saturating_sub(cut) } else { limit };
+        let from = if live > share(limit, FULL) { limit } else { live };
+        let cut = if cut > 0 { from.saturating_sub(cut) } else { limit };
         bled.min(cut).max(self.least.min(limit))
     }
 }
@@ -222,6 +223,17 @@ mod tests {
             assert!(step > 0 || mil(limit) == 710);
         }
         assert_eq!(mil(limit), 375, "it bleeds, so far and no further");
+    }
+
+    /// Small news, often: each costs what it is, and no part of the limit beside.
+    #[test]
+    fn many_small_cuts_are_no_large_one() {
+        let (mut band, mut limit) = (Band::new(GIB, None), bytes(750));
+        for taken in 951..960 {
+            limit =
+                band.correct(limit, Reading { taken: bytes(taken), live: limit / 100 * 95, purged: false });
+        }
+        assert!(mil(limit) > 680, "{}", mil(limit));
     }
 
     /// The map has 300, others take more and more.
