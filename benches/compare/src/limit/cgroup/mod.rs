@@ -75,14 +75,16 @@ fn cases(options: &Options) -> Vec<(Run, Allocator)> {
         if options.quick { (&LOADS[..1], &ALLOCATORS[..1]) } else { (&LOADS[..], &ALLOCATORS[..]) };
     let peers = [Subject::Moka, Subject::QuickCache].into_iter();
     let peers = peers.flat_map(|peer| CAPACITIES.map(|bytes| (peer, bytes)));
-    let subjects: Vec<_> = [(Subject::Weakmap, WALL)].into_iter().chain(peers).collect();
+    let ours = [(Subject::Weakmap, WALL), (Subject::Trimming, WALL)];
+    let subjects: Vec<_> = ours.into_iter().chain(peers).collect();
     let mut cases = Vec::new();
     for &load in loads {
         for &allocator in allocators {
             let run = |&(subject, bytes)| {
                 (Run::new(subject, load, bytes, options.cgroup_span()).detecting(), allocator)
             };
-            cases.extend(subjects.iter().map(run));
+            let fits = |(subject, _): &&_| *subject != Subject::Trimming || allocator == Allocator::Glibc;
+            cases.extend(subjects.iter().filter(fits).map(run));
         }
     }
     cases

@@ -39,6 +39,8 @@ pub enum Subject {
     Weakmap,
     /// As the peers, told what values weigh.
     Weighed,
+    /// With `malloc_trim`, for where the allocator is glibc's.
+    Trimming,
     Proportional,
     EveryPass,
     Moka,
@@ -80,6 +82,7 @@ impl Subject {
         match self {
             Self::Weakmap => "weakmap",
             Self::Weighed => "weakmap, weigher",
+            Self::Trimming => "weakmap, malloc_trim",
             Self::Proportional => "weakmap, proportional",
             Self::EveryPass => "weakmap, every pass",
             Self::Moka => "moka",
@@ -92,13 +95,13 @@ impl Subject {
 
     /// Whether it knows a limit instead of a capacity.
     pub fn is_ours(self) -> bool {
-        self == Self::Weighed || Self::LAWS.contains(&self)
+        matches!(self, Self::Weighed | Self::Trimming) || Self::LAWS.contains(&self)
     }
 
     /// Acts on an empty cache of that room.
     pub fn face<A: Act>(self, room: &Room, act: A) -> A::Outcome {
         match self {
-            Self::Weakmap | Self::Weighed | Self::Proportional | Self::EveryPass => {
+            Self::Weakmap | Self::Weighed | Self::Trimming | Self::Proportional | Self::EveryPass => {
                 act.on(&weakmap::build(self, room))
             }
             Self::Moka => act.on(&moka::build(room)),

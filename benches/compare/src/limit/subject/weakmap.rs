@@ -2,7 +2,7 @@
 
 use std::{thread::sleep, time::Duration};
 
-use weakmap::{Collector, Law, Tuning, WeakMap};
+use weakmap::{Collector, Law, Tuning, WeakMap, heap::purge};
 
 use super::{Cache, Room, Subject, Value};
 
@@ -11,6 +11,7 @@ type Map = WeakMap<u64, Value>;
 pub fn build(subject: Subject, room: &Room) -> Map {
     let tuning = Tuning::new().law(law(subject));
     let tuning = if room.detected { tuning } else { tuning.limit(room.bytes) };
+    let tuning = if subject == Subject::Trimming { tuning.purge(purge::Glibc) } else { tuning };
     let collector = Collector::new(tuning).expect("a limit above 0");
     let builder = Map::builder().collector(collector);
     let builder = match subject {
