@@ -69,21 +69,3 @@ fn sleep_tell() {
     };
     race("sleep ∥ tell", scene, [listen, tell], |_| ());
 }
-
-/// Somebody else's code on the sleeper's thread parks, and takes the token of a wake.
-#[test]
-fn sleep_tell_with_a_thief() {
-    let listen: fn(&Scene) = |scene| {
-        scene.alarm.settle();
-        loom::thread::current().unpark();
-        loom::thread::park();
-        while !scene.told.load(Relaxed) {
-            scene.alarm.sleep(LEVEL, || 0, None);
-        }
-    };
-    let tell: fn(&Scene) = |scene| {
-        scene.told.store(true, Relaxed);
-        scene.alarm.wake();
-    };
-    race("sleep ∥ tell, the token stolen", scene, [listen, tell], |_| ());
-}

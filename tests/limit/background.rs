@@ -3,7 +3,10 @@
 use crate::{Counted, alone};
 use std::{
     fs,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     thread::ThreadId,
     time::{Duration, Instant},
 };
@@ -205,4 +208,60 @@ fn one_thread_from_the_first_map_to_the_last() {
     await_that("it starts when it is wanted", || threads("weakmap") == 1);
     collector.tune(|tuning| tuning.background(false)).unwrap();
     await_that("and ends when it is not", || threads("weakmap") == 0);
+}
+
+/// A value whose destructor parks: it takes the token of a wake that was meant for the thread.
+struct Parking(Arc<AtomicBool>, #[allow(dead_code)] Vec<u8>);
+
+impl Drop for Parking {
+    fn drop(&mut self) {
+        if std::thread::current().name() == Some("weakmap") && !self.0.swap(true, SeqCst) {
+            std::thread::park_timeout(Duration::from_millis(200));
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn a_destructor_that_parks_loses_no_wake() {
+    let _alone = alone();
+    let parked = Arc::new(AtomicBool::new(false));
+    let map: WeakMap<u64, Parking> = WeakMap::builder().limit(Counted::live() + LIMIT).build().unwrap();
+    (0..20_000).for_each(|key| _ = map.insert(key, Parking(parked.clone(), vec![0; 4 * KIB])));
+    let others = std::hint::black_box(vec![1u8; LIMIT as usize / 2]);
+    await_that("a destructor in the background", || parked.load(SeqCst));
+    let heap = Scripted::new();
+    heap.set(2 * LIMIT);
+    let (late, _collector) = pages(|tuning| tuning.limit(LIMIT).heap(heap));
+    await_that("a map that came meanwhile is looked after", || {
+        late.insert(1, vec![1]);
+        late.is_empty()
+    });
+    drop((others, map));
+}
+
+/// Panics at its first call.
+#[derive(Clone, Default)]
+struct Panicking(Noting);
+
+impl Purge for Panicking {
+    fn purge(&self) {
+        self.0.purge();
+        assert!(self.0.calls().len() > 1, "a purge of the user's");
+    }
+
+    fn name(&self) -> &str {
+        "panicking"
+    }
+}
+
+#[test]
+fn a_purge_that_panics_is_called_again() {
+    let _alone = alone();
+    let panicking = Panicking::default();
+    let (_map, collector) = pages(|tuning| tuning.purge(panicking.clone()));
+    await_that("another purge", || {
+        collector.collect();
+        panicking.0.calls().len() >= 3
+    });
 }
