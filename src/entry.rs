@@ -16,8 +16,10 @@ const WANTED: u8 = 4;
 /// takes a bucket's number from the highest and a tag from the lowest byte.
 pub const HASHED: u64 = 0xffff_ffff_0000_ffff;
 
-/// Key, weight, use count, slot.
+/// Key, weight, use count, slot. In this order, so that what a `get` looks at (all but the weight) lies together: an allocator that gives
+/// multiples of 16 bytes puts the first 24 in one cache line three times of four (of 32, two times).
 #[derive(Debug)]
+#[repr(C)]
 pub struct Entry<K, V> {
     /// The hash's upper half and lowest quarter: see [`HASHED`].
     high: u32,
@@ -25,9 +27,9 @@ pub struct Entry<K, V> {
     uses: AtomicU8,
     writing: AtomicBool,
     pub slot: Slot<V>,
+    key: Quiet<K>,
     /// What the value weighs; exact for the strong value under [`Entry::write`], or when nothing runs.
     weight: AtomicU64,
-    key: Quiet<K>,
 }
 
 /// The right to change slot and weight together.
