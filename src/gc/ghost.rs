@@ -53,20 +53,26 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// The ways that have this tag, a bit each.
+    /// The ways that have this tag, a bit each. Compares four tags at once.
     #[inline]
-    fn ways_of(&self, tag: u16) -> u32 {
-        let bits: [u16; WAYS] = array::from_fn(|way| u16::from(self.tags[way] == tag) << way);
-        u32::from(bits.into_iter().fold(0, |all, bit| all | bit))
+    fn ways_of(&self, tag: u16) -> u64 {
+        let sought = u64::from(tag) * LANES;
+        let [low, high] = [0, 4].map(|first| zeros(self.four_tags(first) ^ sought));
+        low | high << 1
+    }
+
+    #[inline]
+    fn four_tags(&self, first: usize) -> u64 {
+        (0..4).fold(0, |word, lane| word | u64::from(self.tags[first + lane]) << (16 * lane))
     }
 
     /// Puts a ghost over its own, else into an empty place, else over the oldest.
     #[inline]
     fn put(&mut self, tag: u16, stamp: u16, now: u16) {
-        let (own, empty) = (self.ways_of(tag), self.ways_of(0));
-        let way = match if own > 0 { own } else { empty } {
+        let own = self.ways_of(tag);
+        let way = match if own > 0 { own } else { self.ways_of(0) } {
             0 => self.oldest(now),
-            ways => ways.ilog2() as usize % WAYS,
+            ways => way_of(ways),
         };
         (self.tags[way], self.stamps[way]) = (tag, stamp);
     }
@@ -82,11 +88,11 @@ impl Bucket {
     #[inline]
     fn take(&mut self, tag: u16) -> Option<u16> {
         let ways = self.ways_of(tag);
-        let way = ways.trailing_zeros() as usize % WAYS;
-        (ways > 0).then(|| {
-            self.tags[way] = 0;
-            self.stamps[way]
-        })
+        if ways == 0 {
+            return None;
+        }
+        self.tags[way_of(ways)] = 0;
+        Some(self.stamps[way_of(ways)])
     }
 
     /// Clears what is too old.
@@ -101,6 +107,24 @@ impl Bucket {
     fn ghosts(self) -> impl Iterator<Item = (u16, u16)> {
         self.tags.into_iter().zip(self.stamps).filter(|&(tag, _)| tag != 0)
     }
+}
+
+/// The lowest bit of each of four tags in a word.
+const LANES: u64 = 0x0001_0001_0001_0001;
+
+/// A bit for each of four tags that is zero: the lowest of its lane.
+#[inline]
+fn zeros(tags: u64) -> u64 {
+    const BELOW: u64 = 0x7fff * LANES;
+    let some = ((tags & BELOW) + BELOW) | tags; // the highest bit of each lane that is not zero
+    (!some >> 15) & LANES
+}
+
+/// A way of [those](Bucket::ways_of).
+#[inline]
+fn way_of(ways: u64) -> usize {
+    let bit = ways.trailing_zeros() as usize;
+    (bit / 16 + bit % 2 * 4) % WAYS
 }
 
 /// Bits to choose from, of a hash that need not be a good one: two rounds of multiply and shift.

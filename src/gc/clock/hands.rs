@@ -53,19 +53,23 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         self.window_weight() > self.balance.window() || self.main.is_empty()
     }
 
-    /// Gives a ring to one entry that waits.
-    pub(super) fn take_in(&mut self) -> bool {
-        let (entry, origin) = if let Some(victim) = self.returning.pop_front() {
-            self.aside -= victim.weight;
-            (victim.entry, Some(victim.origin))
-        } else if let Some(slot) = self.incoming.pop() {
-            (slot.entry, None)
-        } else {
-            return false;
-        };
-        self.steps += 1;
-        self.place(entry, origin);
-        true
+    /// Gives a ring to at most so many entries that wait, and tells how many there were.
+    #[inline]
+    pub(super) fn take_in(&mut self, at_most: usize) -> usize {
+        let mut taken = 0;
+        while taken < at_most {
+            let Some(Victim { entry, weight, origin }) = self.returning.pop_front() else { break };
+            taken += 1;
+            self.aside -= weight;
+            self.place(entry, Some(origin));
+        }
+        while taken < at_most {
+            let Some(slot) = self.incoming.pop() else { break };
+            taken += 1;
+            self.place(slot.entry, None);
+        }
+        self.steps += taken as u64;
+        taken
     }
 
     fn place(&mut self, entry: H, origin: Option<Origin>) {

@@ -127,6 +127,9 @@ impl<H> Ring<H> {
 
     #[inline]
     pub fn pop(&mut self) -> Option<Slot<H>> {
+        if self.len == 0 {
+            return None;
+        }
         if self.first == self.head.len() {
             self.next_head();
         }
