@@ -14,7 +14,7 @@
 use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
-    ledger::Cause,
+    ledger::{Cause, update},
     region::{Came, Grave, Region, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
@@ -37,8 +37,10 @@ const REVIEWED: usize = 16;
 /// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
 /// most, and only as long as the hands have made so few steps. (An insert pays for one sweep, so neither may be large.)
 const SLACK: u64 = 1024;
-const AHEAD: usize = 8;
-const FEW_STEPS: u64 = 64;
+const AHEAD: usize = 16;
+const FEW_STEPS: u64 = 128;
+/// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
+const CROWDED: u64 = 64;
 
 /// What a sweep is after.
 #[derive(Clone, Copy, Debug)]
@@ -116,14 +118,34 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Strips until the region fits its `max_weight`. Blocks while another thread sweeps.
+    /// Strips until the region fits its `max_weight`. Blocks while another thread sweeps, unless there is room yet.
     pub fn fit(&self) {
         let Some(most) = self.bounds.max_weight else { return };
-        while self.sums.weight.load(Relaxed) > most {
-            if self.sweep(lock(&self.rings), Order::of(Want::Fit), &|| Net::Unknown).stripped == 0 {
+        loop {
+            let weight = self.sums.weight.load(Relaxed);
+            if weight <= self.full(most) {
+                return;
+            }
+            let Some(rings) = self.rings_to_fit(weight > most) else { return };
+            if self.sweep(rings, Order::of(Want::Fit), &|| Net::Unknown).stripped == 0 {
                 return; // what is left is being put in by others, who will look after it
             }
         }
+    }
+
+    /// The weight beyond which sweeps begin.
+    fn full(&self, most: u64) -> u64 {
+        if self.sums.crowded.load(Relaxed) == 0 { most } else { most - most / SLACK / 2 }
+    }
+
+    fn rings_to_fit(&self, must: bool) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
+        let crowded = &self.sums.crowded;
+        if let Some(rings) = self.try_rings() {
+            update(crowded, crowded.load(Relaxed).saturating_sub(1));
+            return Some(rings);
+        }
+        update(crowded, CROWDED);
+        must.then(|| lock(&self.rings))
     }
 
     /// Takes in what came, and forgets what went, if that is much. Does nothing while another thread sweeps.
@@ -321,7 +343,7 @@ where
                 let most = self.bounds.max_weight?;
                 let goal = most - most / SLACK;
                 let ahead = (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
-                (weight > if ahead { goal } else { most }).then(|| weight - goal)
+                (weight > if ahead { goal } else { self.full(most) }).then(|| weight - goal)
             }
         }
     }
