@@ -214,7 +214,11 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Drains first. It looks at 256 entries at most before it takes what it meets, so readers that
     /// use everything again at once do not keep it turning.
     pub fn next(&mut self, budget: Budget) -> Option<Victim<H>> {
-        self.drain(budget, usize::MAX);
+        self.adopt(budget);
+        if !self.incoming.is_empty() || !self.returning.is_empty() {
+            self.take_in(usize::MAX);
+        }
+        self.middle_hand();
         let mut looks = 0;
         while self.weight() > budget.target && !self.is_empty() {
             let spares = looks < PATIENCE;

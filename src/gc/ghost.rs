@@ -128,6 +128,7 @@ fn way_of(ways: u64) -> usize {
 }
 
 /// Bits to choose from, of a hash that need not be a good one: two rounds of multiply and shift.
+#[inline]
 fn mix(hash: u64) -> u64 {
     let bits = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let bits = (bits ^ bits >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -160,6 +161,7 @@ impl GhostTable {
         time >> self.shift
     }
 
+    #[inline]
     fn locate(&self, hash: u64) -> (usize, u16) {
         let bits = mix(hash);
         let bucket = ((bits >> 32) * self.buckets.len() as u64) >> 32;

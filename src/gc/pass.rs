@@ -119,33 +119,35 @@ where
     V: Send + Sync + 'static,
 {
     /// Strips until the region fits its `max_weight`. Blocks while another thread sweeps, unless there is room yet.
+    #[inline]
     pub fn fit(&self) {
-        let Some(most) = self.bounds.max_weight else { return };
-        loop {
-            let weight = self.sums.weight.load(Relaxed);
-            if weight <= self.full(most) {
-                return;
-            }
-            let Some(rings) = self.rings_to_fit(weight > most) else { return };
-            if self.sweep(rings, Order::of(Want::Fit), &|| Net::Unknown).stripped == 0 {
-                return; // what is left is being put in by others, who will look after it
-            }
+        if let Some(most) = self.bounds.max_weight {
+            while self.sums.weight.load(Relaxed) > self.full(most) && self.fit_some(most) {}
         }
     }
 
+    /// Whether this was of use.
+    #[inline(never)]
+    fn fit_some(&self, most: u64) -> bool {
+        let Some(rings) = self.rings_to_fit(most) else { return false };
+        // None: what is left is being put in by others, who will look after it.
+        self.sweep(rings, Order::of(Want::Fit), &|| Net::Unknown).stripped > 0
+    }
+
     /// The weight beyond which sweeps begin.
+    #[inline]
     fn full(&self, most: u64) -> u64 {
         if self.sums.crowded.load(Relaxed) == 0 { most } else { most - most / SLACK / 2 }
     }
 
-    fn rings_to_fit(&self, must: bool) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
+    fn rings_to_fit(&self, most: u64) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
         let crowded = &self.sums.crowded;
         if let Some(rings) = self.try_rings() {
             update(crowded, crowded.load(Relaxed).saturating_sub(1));
             return Some(rings);
         }
         update(crowded, CROWDED);
-        must.then(|| lock(&self.rings))
+        (self.sums.weight.load(Relaxed) > most).then(|| lock(&self.rings))
     }
 
     /// Takes in what came, and forgets what went, if that is much. Does nothing while another thread sweeps.
@@ -324,6 +326,7 @@ where
     }
 
     /// The weight that is still to be stripped.
+    #[inline]
     fn left(&self, want: Want, batch: &Batch<K, V>, few_steps: bool) -> Option<u64> {
         let stripped = batch.entries.len();
         if stripped >= BATCH || (!matches!(want, Want::Fit) && !self.above_floor(stripped)) {
@@ -342,8 +345,8 @@ where
                 let weight = self.sums.weight.load(Relaxed).saturating_sub(batch.weight);
                 let most = self.bounds.max_weight?;
                 let goal = most - most / SLACK;
-                let ahead = (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
-                (weight > if ahead { goal } else { self.full(most) }).then(|| weight - goal)
+                let ahead = || (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
+                (weight > self.full(most) || weight > goal && ahead()).then(|| weight - goal)
             }
         }
     }

@@ -9,9 +9,11 @@ use crate::gc::ghost::Ghosts;
 const ADVANTAGE: f64 = 1.25;
 
 impl<H: Handle, G: Ghosts> Clock<H, G> {
+    #[inline]
     pub(super) fn adopt(&mut self, budget: Budget) {
-        if budget != self.budget {
-            self.budget = budget;
+        let resized = budget.capacity != self.budget.capacity;
+        self.budget = budget;
+        if resized {
             self.balance.resize(budget.capacity);
             if let Some(time) = self.time.suit(budget.capacity) {
                 self.restamp(time);
@@ -54,7 +56,6 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Gives a ring to at most so many entries that wait, and tells how many there were.
-    #[inline]
     pub(super) fn take_in(&mut self, at_most: usize) -> usize {
         let mut taken = 0;
         while taken < at_most {
@@ -72,6 +73,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         taken
     }
 
+    #[inline]
     fn place(&mut self, entry: H, origin: Option<Origin>) {
         if entry.is_gone() {
             return;
@@ -157,7 +159,14 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Clears what the young half has been used for: a burst is not a habit.
+    #[inline]
     pub(super) fn middle_hand(&mut self) {
+        if self.young.weight() > self.balance.half() {
+            self.clear_uses();
+        }
+    }
+
+    fn clear_uses(&mut self) {
         while self.young.weight() > self.balance.half() {
             let Some(slot) = self.young.pop() else { return };
             self.steps += 1;
