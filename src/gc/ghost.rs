@@ -234,7 +234,7 @@ impl Ghosts for GhostTable {
         }
     }
 
-    #[inline]
+    #[inline(always)] // two tables are asked for one hash: it is mixed once
     fn take(&mut self, hash: u64, now: u64) -> Option<u64> {
         if self.buckets.is_empty() {
             return None;

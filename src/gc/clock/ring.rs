@@ -104,7 +104,7 @@ impl<H> Ring<H> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, slot: Slot<H>) {
         self.len += 1;
         self.weight += slot.weight.value();
@@ -125,7 +125,7 @@ impl<H> Ring<H> {
         self.middle.push_back(std::mem::replace(&mut self.tail, tail));
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<Slot<H>> {
         if self.len == 0 {
             return None;
