@@ -190,6 +190,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Takes a new entry in: one push.
+    #[inline]
     pub fn admit(&mut self, entry: H) {
         let slot = self.count(entry);
         self.incoming.push(slot);

@@ -96,18 +96,31 @@ impl Swept {
 /// Entries that were stripped, and what they weigh together.
 struct Batch<K, V> {
     entries: Vec<Stripped<K, V>>,
+    /// The weak counts of those that were reaped.
+    retired: Vec<Retired<V>>,
     weight: u64,
 }
 
 /// A victim, and what was taken from it.
 #[derive(Debug)]
-pub struct Stripped<K, V> {
-    came: Option<Came<K, V>>,
+struct Stripped<K, V> {
+    came: Came<K, V>,
     /// The strong count, until it is given back.
     value: Option<Arc<V>>,
-    /// The weak count, once it is reaped.
-    retired: Option<Retired<V>>,
     weight: u64,
+}
+
+/// Of no entries: what the last batch lay in, for the next one.
+#[derive(Debug)]
+pub struct Tray<K, V> {
+    entries: Vec<Stripped<K, V>>,
+    retired: Vec<Retired<V>>,
+}
+
+impl<K, V> Default for Tray<K, V> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), retired: Vec::new() }
+    }
 }
 
 /// What the clock gave up.
@@ -216,6 +229,7 @@ where
     }
 
     /// Gives an entry its place.
+    #[inline]
     fn sort(&self, came: Came<K, V>, rings: &mut Rings<K, V>) {
         match (came.entry.slot.state(), came.origin) {
             (State::Strong, None) => rings.clock.admit(came.entry),
@@ -303,7 +317,8 @@ where
 
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
-        let mut batch = Batch { entries: mem::take(&mut *lock_shared(&self.tray)), weight: 0 };
+        let Tray { entries, retired } = mem::take(&mut *lock_shared(&self.tray));
+        let mut batch = Batch { entries, retired, weight: 0 };
         let Some(left) = self.left(order.want, &batch, true) else { return batch };
         let mut budget = self.budget_of_pass(rings, order, left);
         let before = rings.clock.steps();
@@ -371,8 +386,7 @@ where
         };
         drop(writing);
         let Victim { entry, origin, .. } = victim;
-        let came = Some(Came { entry, origin: Some(origin) });
-        Ok(Stripped { came, value: Some(value), retired: None, weight })
+        Ok(Stripped { came: Came { entry, origin: Some(origin) }, value: Some(value), weight })
     }
 
     /// Steps 2 to 4.
@@ -414,25 +428,23 @@ where
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
         let mut weight = 0;
         let guard = Guard::new();
-        for stripped in &mut batch.entries {
-            let Some(came) = stripped.came.take() else { continue };
-            stripped.retired = self.inter(&came.entry, &guard);
-            if stripped.retired.is_some() {
-                done.reaped += 1;
-                weight += stripped.weight;
+        for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
+            if let Some(retired) = self.inter(&came.entry, &guard) {
+                batch.retired.push(retired);
+                weight += its;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
             }
         }
         drop(guard);
+        done.reaped = batch.retired.len() as u64;
         // The stripped were not counted as weak yet: whoever took one over counted it off.
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
         if done.reaped > 0 {
             subtract(&self.sums.entries, done.reaped);
-            self.retire_all(done.reaped, batch.entries.iter_mut().filter_map(|it| it.retired.take()));
+            self.retire_all(done.reaped, batch.retired.drain(..));
         }
-        batch.entries.clear();
-        *lock_shared(&self.tray) = batch.entries;
+        *lock_shared(&self.tray) = Tray { entries: batch.entries, retired: batch.retired };
         done.freed = match freed {
             Freed::Later(bytes) => bytes,
             Freed::Unknown => self.learned.bytes(weight),

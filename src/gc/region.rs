@@ -22,7 +22,7 @@ use super::{
     bag::Bag,
     clock::{Clock, Origin, Policy},
     ledger::{Cause, Ledger, Pending},
-    pass::{self, Learned, Stripped},
+    pass::{self, Learned, Tray},
 };
 use crate::{
     entry::{Entry, Writing},
@@ -74,7 +74,7 @@ pub struct Region<K, V> {
     pub(super) incoming: Bag<Came<K, V>>,
     pub(super) graves: Bag<Grave<V>>,
     /// Of no entries: what the last batch lay in, for the next one.
-    pub(super) tray: shared::Mutex<Vec<Stripped<K, V>>>,
+    pub(super) tray: shared::Mutex<Tray<K, V>>,
     pub(super) bounds: Bounds,
     pub(super) learned: Learned,
     pub(super) ledger: shared::Arc<Ledger>,
