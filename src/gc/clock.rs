@@ -190,6 +190,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Takes a new entry in: one push.
+    #[inline]
     pub fn admit(&mut self, entry: H) {
         let slot = self.count(entry);
         self.incoming.push(slot);
@@ -204,7 +205,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Gives a ring to at most so many entries that wait for one, and tells how many there were.
     pub fn drain(&mut self, budget: Budget, at_most: usize) -> usize {
         self.adopt(budget);
-        let drained = (0..at_most).take_while(|_| self.take_in()).count();
+        let drained = self.take_in(at_most);
         self.middle_hand();
         drained
     }
@@ -214,7 +215,11 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Drains first. It looks at 256 entries at most before it takes what it meets, so readers that
     /// use everything again at once do not keep it turning.
     pub fn next(&mut self, budget: Budget) -> Option<Victim<H>> {
-        self.drain(budget, usize::MAX);
+        self.adopt(budget);
+        if !self.incoming.is_empty() || !self.returning.is_empty() {
+            self.take_in(usize::MAX);
+        }
+        self.middle_hand();
         let mut looks = 0;
         while self.weight() > budget.target && !self.is_empty() {
             let spares = looks < PATIENCE;

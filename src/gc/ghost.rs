@@ -1,9 +1,9 @@
 //! What is remembered of the entries that went: a table of ghosts, four bytes each.
 //!
 //! ```text
-//!   hash ──mix───► bucket (high 32 bits) ─► ┌─────┬───────┐
-//!             └──► tag    (low 16 bits)     │ tag │ stamp │ × 8 = 32 bytes
-//!                                           └─────┴───────┘
+//!   hash ──mix───► bucket (high 32 bits) ─► ┌──────────┬────────────┐
+//!             └──► tag    (low 16 bits)     │ tags × 8 │ stamps × 8 │ = 32 bytes
+//!                                           └──────────┴────────────┘
 //! ```
 //!
 //! A ghost is found by bucket and tag, the key is not kept. A hit takes it out, a full bucket gives
@@ -19,6 +19,8 @@
 //! When the number of cached entries, or the capacity, is no longer what the table was built for,
 //! it is rebuilt. The hash is lost by then, so where a bucket is split, each ghost goes to every
 //! bucket it may belong to: a copy in the wrong one is never asked for and ages away.
+
+use std::array;
 
 /// The memory of a ring. [`GhostTable`] in earnest; exact ones, for tests, may take its place.
 pub trait Ghosts {
@@ -42,47 +44,91 @@ const OLD: u16 = 1 << 15;
 /// the half round it has.
 const ROUND: u64 = 1 << 10;
 
-/// A tag in the high half, a stamp in the low half; 0 if empty.
-type Ghost = u32;
-
-fn ghost(tag: u16, stamp: u16) -> Ghost {
-    Ghost::from(tag) << 16 | Ghost::from(stamp)
-}
-
-fn tag(ghost: Ghost) -> u16 {
-    (ghost >> 16) as u16
-}
-
+/// Tags and stamps of the ghosts; an empty place has tag 0.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(32))]
-struct Bucket([Ghost; WAYS]);
+struct Bucket {
+    tags: [u16; WAYS],
+    stamps: [u16; WAYS],
+}
 
 impl Bucket {
-    /// Where to put `tag`: over itself, else in an empty place, else over the oldest.
-    fn place(&mut self, tag_: u16, now: u16) -> &mut Ghost {
-        let rank = |ghost: Ghost| match ghost {
-            0 => 1 << 16,
-            ghost if tag(ghost) == tag_ => 1 << 17,
-            ghost => u32::from(age(ghost, now)),
-        };
-        let mut best = 0;
-        for (way, &ghost) in self.0.iter().enumerate() {
-            best = best.max(rank(ghost) << 3 | way as u32);
-        }
-        &mut self.0[best as usize % WAYS]
+    /// The ways that have this tag, a bit each. Compares four tags at once.
+    #[inline]
+    fn ways_of(&self, tag: u16) -> u64 {
+        let sought = u64::from(tag) * LANES;
+        let [low, high] = [0, 4].map(|first| zeros(self.four_tags(first) ^ sought));
+        low | high << 1
     }
 
-    fn find(&mut self, tag_: u16) -> Option<&mut Ghost> {
-        self.0.iter_mut().find(|ghost| tag(**ghost) == tag_)
+    #[inline]
+    fn four_tags(&self, first: usize) -> u64 {
+        (0..4).fold(0, |word, lane| word | u64::from(self.tags[first + lane]) << (16 * lane))
+    }
+
+    /// Puts a ghost over its own, else into an empty place, else over the oldest.
+    #[inline]
+    fn put(&mut self, tag: u16, stamp: u16, now: u16) {
+        let own = self.ways_of(tag);
+        let way = match if own > 0 { own } else { self.ways_of(0) } {
+            0 => self.oldest(now),
+            ways => way_of(ways),
+        };
+        (self.tags[way], self.stamps[way]) = (tag, stamp);
+    }
+
+    #[inline]
+    fn oldest(&self, now: u16) -> usize {
+        let rank = |way| u32::from(now.wrapping_sub(self.stamps[way])) << 3 | way as u32;
+        let ranks: [u32; WAYS] = array::from_fn(rank);
+        ranks.into_iter().fold(0, u32::max) as usize % WAYS
+    }
+
+    /// Takes the ghost out; its stamp.
+    #[inline]
+    fn take(&mut self, tag: u16) -> Option<u16> {
+        let ways = self.ways_of(tag);
+        if ways == 0 {
+            return None;
+        }
+        self.tags[way_of(ways)] = 0;
+        Some(self.stamps[way_of(ways)])
+    }
+
+    /// Clears what is too old.
+    fn scrub(&mut self, now: u16) {
+        for way in 0..WAYS {
+            if now.wrapping_sub(self.stamps[way]) >= OLD {
+                self.tags[way] = 0;
+            }
+        }
+    }
+
+    fn ghosts(self) -> impl Iterator<Item = (u16, u16)> {
+        self.tags.into_iter().zip(self.stamps).filter(|&(tag, _)| tag != 0)
     }
 }
 
-/// In quanta.
-fn age(ghost: Ghost, now: u16) -> u16 {
-    now.wrapping_sub(ghost as u16)
+/// The lowest bit of each of four tags in a word.
+const LANES: u64 = 0x0001_0001_0001_0001;
+
+/// A bit for each of four tags that is zero: the lowest of its lane.
+#[inline]
+fn zeros(tags: u64) -> u64 {
+    const BELOW: u64 = 0x7fff * LANES;
+    let some = ((tags & BELOW) + BELOW) | tags; // the highest bit of each lane that is not zero
+    (!some >> 15) & LANES
+}
+
+/// A way of [those](Bucket::ways_of).
+#[inline]
+fn way_of(ways: u64) -> usize {
+    let bit = ways.trailing_zeros() as usize;
+    (bit / 16 + bit % 2 * 4) % WAYS
 }
 
 /// Bits to choose from, of a hash that need not be a good one: two rounds of multiply and shift.
+#[inline]
 fn mix(hash: u64) -> u64 {
     let bits = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let bits = (bits ^ bits >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -96,6 +142,8 @@ pub struct GhostTable {
     per_entry: f64,
     /// The number of entries it was built for.
     entries: usize,
+    /// The capacity that was asked for last.
+    capacity: u64,
     /// A quantum is `1 << shift`.
     shift: u32,
     /// The bucket to be scrubbed next, and when, in quanta, the last one was.
@@ -106,13 +154,14 @@ pub struct GhostTable {
 impl GhostTable {
     /// An empty table; it takes memory when it is first [fitted](Ghosts::fit).
     pub fn new(per_entry: f64) -> Self {
-        Self { buckets: Vec::new(), per_entry, entries: 0, shift: 0, broom: 0, scrubbed: 0 }
+        Self { buckets: Vec::new(), per_entry, entries: 0, capacity: 0, shift: 0, broom: 0, scrubbed: 0 }
     }
 
     fn quanta(&self, time: u64) -> u64 {
         time >> self.shift
     }
 
+    #[inline]
     fn locate(&self, hash: u64) -> (usize, u16) {
         let bits = mix(hash);
         let bucket = ((bits >> 32) * self.buckets.len() as u64) >> 32;
@@ -120,14 +169,12 @@ impl GhostTable {
     }
 
     /// Clears what is too old, in as many buckets as the time since the last call asks for.
-    fn scrub(&mut self, now: u64) {
-        let quanta = self.quanta(now);
+    #[cold]
+    fn scrub(&mut self, quanta: u64) {
         let passed = quanta.saturating_sub(self.scrubbed).min(ROUND);
         self.scrubbed = quanta;
         for _ in 0..(self.buckets.len() as u64 * passed).div_ceil(ROUND) {
-            let old = |ghost: &&mut Ghost| age(**ghost, quanta as u16) >= OLD;
-            let bucket = &mut self.buckets[self.broom];
-            bucket.0.iter_mut().filter(old).for_each(|ghost| *ghost = 0);
+            self.buckets[self.broom].scrub(quanta as u16);
             self.broom = (self.broom + 1) % self.buckets.len();
         }
     }
@@ -140,9 +187,9 @@ impl GhostTable {
         let was = std::mem::replace(&mut self.shift, shift);
         (self.entries, self.broom, self.scrubbed) = (entries, 0, self.quanta(now));
         for (index, bucket) in ghosts.iter().enumerate() {
-            for ghost in bucket.0.into_iter().filter(|&ghost| ghost != 0) {
-                let age = u64::from(age(ghost, (now >> was) as u16)) << was;
-                self.copy(tag(ghost), now.saturating_sub(age), now, index, ghosts.len());
+            for (tag, stamp) in bucket.ghosts() {
+                let age = u64::from(((now >> was) as u16).wrapping_sub(stamp)) << was;
+                self.copy(tag, now.saturating_sub(age), now, index, ghosts.len());
             }
         }
     }
@@ -156,14 +203,30 @@ impl GhostTable {
         }
     }
 
+    #[inline]
     fn write(&mut self, bucket: usize, tag: u16, stamp: u64, now: u64) {
         let now = self.quanta(now);
         let stamp = self.quanta(stamp).max(now.saturating_sub(u64::from(OLD - 1)));
-        *self.buckets[bucket].place(tag, now as u16) = ghost(tag, stamp as u16);
+        self.buckets[bucket].put(tag, stamp as u16, now as u16);
+    }
+
+    #[cold]
+    fn refit(&mut self, entries: usize, capacity: u64, now: u64) {
+        self.capacity = capacity;
+        let shift = (capacity / 64).max(1).ilog2();
+        if self.is_outgrown(entries) || shift.abs_diff(self.shift) > 1 {
+            self.rebuild(entries, shift, now);
+        }
+    }
+
+    #[inline]
+    fn is_outgrown(&self, entries: usize) -> bool {
+        entries > 2 * self.entries || 2 * entries < self.entries
     }
 }
 
 impl Ghosts for GhostTable {
+    #[inline]
     fn put(&mut self, hash: u64, stamp: u64, now: u64) {
         if !self.buckets.is_empty() {
             let (bucket, tag) = self.locate(hash);
@@ -171,21 +234,24 @@ impl Ghosts for GhostTable {
         }
     }
 
+    #[inline(always)] // two tables are asked for one hash: it is mixed once
     fn take(&mut self, hash: u64, now: u64) -> Option<u64> {
         if self.buckets.is_empty() {
             return None;
         }
-        self.scrub(now);
+        let quanta = self.quanta(now);
+        if quanta != self.scrubbed {
+            self.scrub(quanta);
+        }
         let (bucket, tag) = self.locate(hash);
-        let ghost = std::mem::take(self.buckets[bucket].find(tag)?);
-        Some(u64::from(age(ghost, self.quanta(now) as u16)) << self.shift)
+        let stamp = self.buckets[bucket].take(tag)?;
+        Some(u64::from((quanta as u16).wrapping_sub(stamp)) << self.shift)
     }
 
+    #[inline]
     fn fit(&mut self, entries: usize, capacity: u64, now: u64) {
-        let shift = (capacity / 64).max(1).ilog2();
-        let outgrown = entries > 2 * self.entries || 2 * entries < self.entries;
-        if outgrown || shift.abs_diff(self.shift) > 1 {
-            self.rebuild(entries, shift, now);
+        if capacity != self.capacity || self.is_outgrown(entries) {
+            self.refit(entries, capacity, now);
         }
     }
 

@@ -14,7 +14,7 @@
 use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
-    ledger::Cause,
+    ledger::{Cause, update},
     region::{Came, Grave, Region, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
@@ -37,8 +37,10 @@ const REVIEWED: usize = 16;
 /// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
 /// most, and only as long as the hands have made so few steps. (An insert pays for one sweep, so neither may be large.)
 const SLACK: u64 = 1024;
-const AHEAD: usize = 8;
-const FEW_STEPS: u64 = 64;
+const AHEAD: usize = 16;
+const FEW_STEPS: u64 = 128;
+/// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
+const CROWDED: u64 = 64;
 
 /// What a sweep is after.
 #[derive(Clone, Copy, Debug)]
@@ -94,18 +96,31 @@ impl Swept {
 /// Entries that were stripped, and what they weigh together.
 struct Batch<K, V> {
     entries: Vec<Stripped<K, V>>,
+    /// The weak counts of those that were reaped.
+    retired: Vec<Retired<V>>,
     weight: u64,
 }
 
 /// A victim, and what was taken from it.
 #[derive(Debug)]
-pub struct Stripped<K, V> {
-    came: Option<Came<K, V>>,
+struct Stripped<K, V> {
+    came: Came<K, V>,
     /// The strong count, until it is given back.
     value: Option<Arc<V>>,
-    /// The weak count, once it is reaped.
-    retired: Option<Retired<V>>,
     weight: u64,
+}
+
+/// Of no entries: what the last batch lay in, for the next one.
+#[derive(Debug)]
+pub struct Tray<K, V> {
+    entries: Vec<Stripped<K, V>>,
+    retired: Vec<Retired<V>>,
+}
+
+impl<K, V> Default for Tray<K, V> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), retired: Vec::new() }
+    }
 }
 
 /// What the clock gave up.
@@ -116,14 +131,36 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Strips until the region fits its `max_weight`. Blocks while another thread sweeps.
+    /// Strips until the region fits its `max_weight`. Blocks while another thread sweeps, unless there is room yet.
+    #[inline]
     pub fn fit(&self) {
-        let Some(most) = self.bounds.max_weight else { return };
-        while self.sums.weight.load(Relaxed) > most {
-            if self.sweep(lock(&self.rings), Order::of(Want::Fit), &|| Net::Unknown).stripped == 0 {
-                return; // what is left is being put in by others, who will look after it
-            }
+        if let Some(most) = self.bounds.max_weight {
+            while self.sums.weight.load(Relaxed) > self.full(most) && self.fit_some(most) {}
         }
+    }
+
+    /// Whether this was of use.
+    #[inline(never)]
+    fn fit_some(&self, most: u64) -> bool {
+        let Some(rings) = self.rings_to_fit(most) else { return false };
+        // None: what is left is being put in by others, who will look after it.
+        self.sweep(rings, Order::of(Want::Fit), &|| Net::Unknown).stripped > 0
+    }
+
+    /// The weight beyond which sweeps begin.
+    #[inline]
+    fn full(&self, most: u64) -> u64 {
+        if self.sums.crowded.load(Relaxed) == 0 { most } else { most - most / SLACK / 2 }
+    }
+
+    fn rings_to_fit(&self, most: u64) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
+        let crowded = &self.sums.crowded;
+        if let Some(rings) = self.try_rings() {
+            update(crowded, crowded.load(Relaxed).saturating_sub(1));
+            return Some(rings);
+        }
+        update(crowded, CROWDED);
+        (self.sums.weight.load(Relaxed) > most).then(|| lock(&self.rings))
     }
 
     /// Takes in what came, and forgets what went, if that is much. Does nothing while another thread sweeps.
@@ -192,6 +229,7 @@ where
     }
 
     /// Gives an entry its place.
+    #[inline]
     fn sort(&self, came: Came<K, V>, rings: &mut Rings<K, V>) {
         match (came.entry.slot.state(), came.origin) {
             (State::Strong, None) => rings.clock.admit(came.entry),
@@ -279,7 +317,8 @@ where
 
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
-        let mut batch = Batch { entries: mem::take(&mut *lock_shared(&self.tray)), weight: 0 };
+        let Tray { entries, retired } = mem::take(&mut *lock_shared(&self.tray));
+        let mut batch = Batch { entries, retired, weight: 0 };
         let Some(left) = self.left(order.want, &batch, true) else { return batch };
         let mut budget = self.budget_of_pass(rings, order, left);
         let before = rings.clock.steps();
@@ -302,6 +341,7 @@ where
     }
 
     /// The weight that is still to be stripped.
+    #[inline]
     fn left(&self, want: Want, batch: &Batch<K, V>, few_steps: bool) -> Option<u64> {
         let stripped = batch.entries.len();
         if stripped >= BATCH || (!matches!(want, Want::Fit) && !self.above_floor(stripped)) {
@@ -320,8 +360,8 @@ where
                 let weight = self.sums.weight.load(Relaxed).saturating_sub(batch.weight);
                 let most = self.bounds.max_weight?;
                 let goal = most - most / SLACK;
-                let ahead = (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
-                (weight > if ahead { goal } else { most }).then(|| weight - goal)
+                let ahead = || (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
+                (weight > self.full(most) || weight > goal && ahead()).then(|| weight - goal)
             }
         }
     }
@@ -346,8 +386,7 @@ where
         };
         drop(writing);
         let Victim { entry, origin, .. } = victim;
-        let came = Some(Came { entry, origin: Some(origin) });
-        Ok(Stripped { came, value: Some(value), retired: None, weight })
+        Ok(Stripped { came: Came { entry, origin: Some(origin) }, value: Some(value), weight })
     }
 
     /// Steps 2 to 4.
@@ -389,25 +428,23 @@ where
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
         let mut weight = 0;
         let guard = Guard::new();
-        for stripped in &mut batch.entries {
-            let Some(came) = stripped.came.take() else { continue };
-            stripped.retired = self.inter(&came.entry, &guard);
-            if stripped.retired.is_some() {
-                done.reaped += 1;
-                weight += stripped.weight;
+        for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
+            if let Some(retired) = self.inter(&came.entry, &guard) {
+                batch.retired.push(retired);
+                weight += its;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
             }
         }
         drop(guard);
+        done.reaped = batch.retired.len() as u64;
         // The stripped were not counted as weak yet: whoever took one over counted it off.
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
         if done.reaped > 0 {
             subtract(&self.sums.entries, done.reaped);
-            self.retire_all(done.reaped, batch.entries.iter_mut().filter_map(|it| it.retired.take()));
+            self.retire_all(done.reaped, batch.retired.drain(..));
         }
-        batch.entries.clear();
-        *lock_shared(&self.tray) = batch.entries;
+        *lock_shared(&self.tray) = Tray { entries: batch.entries, retired: batch.retired };
         done.freed = match freed {
             Freed::Later(bytes) => bytes,
             Freed::Unknown => self.learned.bytes(weight),

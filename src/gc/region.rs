@@ -22,7 +22,7 @@ use super::{
     bag::Bag,
     clock::{Clock, Origin, Policy},
     ledger::{Cause, Ledger, Pending},
-    pass::{self, Learned, Stripped},
+    pass::{self, Learned, Tray},
 };
 use crate::{
     entry::{Entry, Writing},
@@ -74,7 +74,7 @@ pub struct Region<K, V> {
     pub(super) incoming: Bag<Came<K, V>>,
     pub(super) graves: Bag<Grave<V>>,
     /// Of no entries: what the last batch lay in, for the next one.
-    pub(super) tray: shared::Mutex<Vec<Stripped<K, V>>>,
+    pub(super) tray: shared::Mutex<Tray<K, V>>,
     pub(super) bounds: Bounds,
     pub(super) learned: Learned,
     pub(super) ledger: shared::Arc<Ledger>,
@@ -120,8 +120,8 @@ pub struct Came<K, V> {
 #[derive(Debug)]
 pub struct Grave<V> {
     _retired: Retired<V>,
-    /// For the first of a batch: of all of it.
-    _pending: Option<Pending>,
+    /// For the first of a batch: of all of it. Boxed: a full bag fits malloc's small bins.
+    _pending: Option<Box<Pending>>,
 }
 
 /// What a region adds up (invariant 2).
@@ -141,6 +141,8 @@ pub struct Sums {
     pub found: AtomicU64,
     /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
     pub coldest: AtomicU64,
+    /// Sweeps to come that make room early: threads have met at the rings.
+    pub crowded: AtomicU64,
 }
 
 impl Sums {
@@ -417,7 +419,7 @@ where
     /// What was reaped, so many: counted, and pending until the guards of now have gone.
     pub(super) fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
         self.events.reaped.fetch_add(reaped, Relaxed);
-        let mut pending = Some(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader));
+        let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
         self.graves.put_all(all.map(|retired| Grave { _retired: retired, _pending: pending.take() }));
     }
 
@@ -574,9 +576,9 @@ pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
     }
 }
 
-/// Retired weak counts that a thread keeps at the most: 64, or what holds 64 KiB.
+/// Retired weak counts that a thread keeps at the most: 40, or what holds 64 KiB.
 fn full_graves<V>() -> usize {
-    ((64 << 10) / inline_bytes::<V>()).clamp(1, 64) as usize
+    ((64 << 10) / inline_bytes::<V>()).clamp(1, 40) as usize
 }
 
 /// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.

@@ -9,9 +9,11 @@ use crate::gc::ghost::Ghosts;
 const ADVANTAGE: f64 = 1.25;
 
 impl<H: Handle, G: Ghosts> Clock<H, G> {
+    #[inline]
     pub(super) fn adopt(&mut self, budget: Budget) {
-        if budget != self.budget {
-            self.budget = budget;
+        let resized = budget.capacity != self.budget.capacity;
+        self.budget = budget;
+        if resized {
             self.balance.resize(budget.capacity);
             if let Some(time) = self.time.suit(budget.capacity) {
                 self.restamp(time);
@@ -53,21 +55,25 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         self.window_weight() > self.balance.window() || self.main.is_empty()
     }
 
-    /// Gives a ring to one entry that waits.
-    pub(super) fn take_in(&mut self) -> bool {
-        let (entry, origin) = if let Some(victim) = self.returning.pop_front() {
-            self.aside -= victim.weight;
-            (victim.entry, Some(victim.origin))
-        } else if let Some(slot) = self.incoming.pop() {
-            (slot.entry, None)
-        } else {
-            return false;
-        };
-        self.steps += 1;
-        self.place(entry, origin);
-        true
+    /// Gives a ring to at most so many entries that wait, and tells how many there were.
+    pub(super) fn take_in(&mut self, at_most: usize) -> usize {
+        let mut taken = 0;
+        while taken < at_most {
+            let Some(Victim { entry, weight, origin }) = self.returning.pop_front() else { break };
+            taken += 1;
+            self.aside -= weight;
+            self.place(entry, Some(origin));
+        }
+        while taken < at_most {
+            let Some(slot) = self.incoming.pop() else { break };
+            taken += 1;
+            self.place(slot.entry, None);
+        }
+        self.steps += taken as u64;
+        taken
     }
 
+    #[inline]
     fn place(&mut self, entry: H, origin: Option<Origin>) {
         if entry.is_gone() {
             return;
@@ -153,7 +159,14 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Clears what the young half has been used for: a burst is not a habit.
+    #[inline]
     pub(super) fn middle_hand(&mut self) {
+        if self.young.weight() > self.balance.half() {
+            self.clear_uses();
+        }
+    }
+
+    fn clear_uses(&mut self) {
         while self.young.weight() > self.balance.half() {
             let Some(slot) = self.young.pop() else { return };
             self.steps += 1;

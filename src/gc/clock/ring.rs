@@ -73,17 +73,20 @@ pub struct Slot<H> {
     pub weight: Weight,
 }
 
+type Block<H> = Vec<Option<Slot<H>>>;
+
 /// A queue of slots that knows its weight.
 #[derive(Debug)]
 pub struct Ring<H> {
-    /// Popped from.
-    head: VecDeque<Slot<H>>,
+    /// Popped from: what lies before `first` is gone.
+    head: Block<H>,
+    first: usize,
     /// Full blocks.
-    middle: VecDeque<VecDeque<Slot<H>>>,
+    middle: VecDeque<Block<H>>,
     /// Pushed to.
-    tail: VecDeque<Slot<H>>,
+    tail: Block<H>,
     /// The block that ran empty last, the next tail.
-    spare: VecDeque<Slot<H>>,
+    spare: Block<H>,
     len: usize,
     weight: u64,
 }
@@ -91,57 +94,67 @@ pub struct Ring<H> {
 impl<H> Ring<H> {
     pub fn new() -> Self {
         Self {
-            head: VecDeque::new(),
+            head: Vec::new(),
+            first: 0,
             middle: VecDeque::new(),
-            tail: VecDeque::new(),
-            spare: VecDeque::new(),
+            tail: Vec::new(),
+            spare: Vec::new(),
             len: 0,
             weight: 0,
         }
     }
 
+    #[inline(always)]
     pub fn push(&mut self, slot: Slot<H>) {
         self.len += 1;
         self.weight += slot.weight.value();
-        if self.tail.len() == BLOCK {
-            self.next_tail();
+        if self.tail.len() == self.tail.capacity() {
+            self.make_room();
         }
-        self.tail.push_back(slot);
+        self.tail.push(Some(slot));
     }
 
     #[cold]
-    fn next_tail(&mut self) {
+    fn make_room(&mut self) {
+        let len = self.tail.len();
+        if len < BLOCK {
+            return self.tail.reserve_exact(len.max(4).min(BLOCK - len));
+        }
         let mut tail = std::mem::take(&mut self.spare);
         tail.reserve_exact(BLOCK);
         self.middle.push_back(std::mem::replace(&mut self.tail, tail));
     }
 
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<Slot<H>> {
-        let slot = match self.head.pop_front() {
-            Some(slot) => slot,
-            None => self.next_head()?,
-        };
+        if self.len == 0 {
+            return None;
+        }
+        if self.first == self.head.len() {
+            self.next_head();
+        }
+        let slot = self.head.get_mut(self.first)?.take()?;
+        self.first += 1;
         self.len -= 1;
         self.weight -= slot.weight.value();
         Some(slot)
     }
 
-    /// The first slot of the next block; of the tail, in a ring that has no other block.
-    fn next_head(&mut self) -> Option<Slot<H>> {
-        if let Some(block) = self.middle.pop_front() {
-            self.spare = std::mem::replace(&mut self.head, block);
-            return self.head.pop_front();
-        }
-        if self.head.capacity() > 0 {
-            self.head = VecDeque::new();
-            self.spare = VecDeque::new();
-        }
-        self.tail.pop_front()
+    /// The next block comes under the hand; the tail, in a ring that has no other block.
+    #[cold]
+    fn next_head(&mut self) {
+        self.first = 0;
+        self.head.clear();
+        let Some(block) = self.middle.pop_front() else {
+            return std::mem::swap(&mut self.head, &mut self.tail);
+        };
+        self.spare = std::mem::replace(&mut self.head, block);
     }
 
+    #[inline]
     pub fn front(&self) -> Option<&Slot<H>> {
-        let middle = self.middle.front().unwrap_or(&self.tail);
-        self.head.front().or_else(|| middle.front())
+        let next = || self.middle.front().unwrap_or(&self.tail).first();
+        self.head.get(self.first).or_else(next)?.as_ref()
     }
 
     /// Keeps, in order, the slots that `keep` approves of.
@@ -150,15 +163,17 @@ impl<H> Ring<H> {
             let slot = self.pop().filter(|slot| keep(&slot.entry));
             slot.into_iter().for_each(|slot| self.push(slot));
         }
-        self.spare = VecDeque::new();
-        self.head.shrink_to_fit();
+        self.spare = Vec::new();
+        if self.first == self.head.len() {
+            (self.head, self.first) = (Vec::new(), 0);
+        }
         self.tail.shrink_to_fit();
         self.middle.shrink_to_fit();
     }
 
     pub fn restamp(&mut self, stamp: impl Fn(u32) -> u32) {
         let ends = [&mut self.head, &mut self.tail];
-        for slot in self.middle.iter_mut().chain(ends).flatten() {
+        for slot in self.middle.iter_mut().chain(ends).flatten().flatten() {
             slot.stamp = stamp(slot.stamp);
         }
     }
@@ -167,18 +182,20 @@ impl<H> Ring<H> {
         self.len == 0
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    #[inline]
     pub fn weight(&self) -> u64 {
         self.weight
     }
 
     pub fn bytes(&self) -> usize {
         let blocks = self.middle.iter().chain([&self.head, &self.tail, &self.spare]);
-        let slots: usize = blocks.map(VecDeque::capacity).sum();
-        slots * size_of::<Slot<H>>() + self.middle.capacity() * size_of::<VecDeque<Slot<H>>>()
+        let slots: usize = blocks.map(Vec::capacity).sum();
+        slots * size_of::<Option<Slot<H>>>() + self.middle.capacity() * size_of::<Block<H>>()
     }
 }
 
@@ -186,8 +203,16 @@ impl<H> Ring<H> {
 mod tests {
     use super::*;
 
-    fn slot(entry: usize, weight: u64) -> Slot<usize> {
-        Slot { entry, stamp: entry as u32, weight: Weight::of(weight) }
+    /// As a pointer, never zero: a place of the ring is no larger than a slot.
+    type Name = std::num::NonZeroUsize;
+
+    fn slot(entry: usize, weight: u64) -> Slot<Name> {
+        let name = Name::MIN.saturating_add(entry);
+        Slot { entry: name, stamp: entry as u32, weight: Weight::of(weight) }
+    }
+
+    fn number(slot: &Slot<Name>) -> usize {
+        slot.entry.get() - 1
     }
 
     #[test]
@@ -223,12 +248,12 @@ mod tests {
             }
             for _ in 0..(round * 5 % 13) {
                 let Some(slot) = ring.pop() else { break };
-                assert_eq!(slot.entry, popped);
+                assert_eq!(number(&slot), popped);
                 popped += 1;
             }
             assert_eq!(ring.len(), pushed - popped);
             assert_eq!(ring.weight(), 3 * ring.len() as u64);
-            assert_eq!(ring.front().map(|slot| slot.entry).unwrap_or(popped), popped);
+            assert_eq!(ring.front().map_or(popped, number), popped);
         }
     }
 
@@ -236,9 +261,9 @@ mod tests {
     fn retain_keeps_order_and_total() {
         let mut ring = Ring::new();
         (0..1_000).for_each(|n| ring.push(slot(n, n as u64)));
-        ring.retain(|n| n % 3 == 0);
+        ring.retain(|name| (name.get() - 1) % 3 == 0);
         assert_eq!(ring.weight(), (0..1_000).filter(|n| n % 3 == 0).sum::<u64>());
-        let left: Vec<_> = std::iter::from_fn(|| ring.pop()).map(|slot| slot.entry).collect();
+        let left: Vec<_> = std::iter::from_fn(|| ring.pop()).map(|slot| number(&slot)).collect();
         assert!(left.iter().copied().eq((0..1_000).filter(|n| n % 3 == 0)));
         assert_eq!(ring.weight(), 0);
     }
