@@ -35,7 +35,9 @@ impl<K: Key> Cache<K> for Weakmap<K> {
 
     fn with_room(entries: usize) -> Self {
         let heap = Scripted::new();
-        let builder = WeakMap::builder().hasher(Hasher::default()).limit(LIMIT).heap(heap.clone());
+        let builder = WeakMap::builder().hasher(Hasher::default()).limit(LIMIT);
+        // Passes are asked for: nobody else looks at the scripted heap.
+        let builder = builder.background(false).heap(heap.clone());
         let builder = builder.weigher(|_, _| 1).max_weight(entries as u64);
         Self { map: builder.build().expect("bounds above 0"), heap }
     }
