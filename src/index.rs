@@ -1,6 +1,6 @@
 //! The index: the few operations that we use of [`scc::HashIndex`], and its only caller.
 //!
-//! It maps a hash and a key to an `StrongArc` of something that knows both ([`Keyed`]), and knows nothing else of it.
+//! It maps a hash and a key to a `StrongArc` of something that knows both ([`Keyed`]), and knows nothing else of it.
 //! The `StrongArc` alone is stored, as scc's key with `()` as its value: a reader may be shown a stale *copy* of what is stored
 //! while the table resizes, and a copied pointer is still the same thing. Hashes are computed once, by the caller:
 //! a resize runs no user code.

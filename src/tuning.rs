@@ -107,7 +107,8 @@ impl Tuning {
 
     /// What gives freed memory back to the system: after each [`Collector::collect`](crate::Collector::collect), after a pass in the background that freed a
     /// 16th of the limit, and before a limit is lowered because too much is resident. It runs in the background, ten times
-    /// a second and a 20th of the time at the most; without a background thread `collect` runs it. Without it: the allocator keeps what
+    /// a second and a 20th of the time at the most; without a background thread `collect` runs it, and an insert that
+    /// finds too much resident. Without it: the allocator keeps what
     /// is freed for the next allocations.
     ///
     /// ```

@@ -1,6 +1,6 @@
 //! What an inserting thread does for the heap: it pays for what it puts in, and stops at the gate where there is no room.
 
-use super::{Collector, Effort, Load, log, pacer::Strip, settings::Settings};
+use super::{Collector, Load, log, pacer::Strip, settings::Settings, strips::Effort};
 use crate::{
     stats::count,
     sync::{is_pinned_here, sleep, tally::Relaxed, yield_now},

@@ -24,7 +24,7 @@ pub struct Ledger {
     pub used: AtomicU64,
     /// Bytes that the heap was below its goal at the last reading.
     pub room: AtomicU64,
-    /// The limit, as it was tuned.
+    /// The limit in force: `Settings::bytes`, for inserts that look at nothing else of the settings.
     pub limit: AtomicU64,
 }
 

@@ -19,6 +19,7 @@ mod bag;
 mod band;
 mod clock;
 mod ghost;
+mod learned;
 mod ledger;
 mod log;
 mod pacer;
@@ -26,6 +27,7 @@ mod pass;
 mod region;
 mod rest;
 mod settings;
+mod strips;
 mod upkeep;
 
 pub use clock::Policy;
@@ -44,7 +46,7 @@ pub mod model {
     impl<K: Eq + Send + Sync + 'static, V: Send + Sync + 'static> Region<K, V> {
         /// One batch, waiting for other sweepers.
         pub fn pass(&self, want: Want) -> Swept {
-            super::Sweep::sweep(self, super::Order::of(want), true, &|| crate::heap::Net::Unknown)
+            super::Sweep::sweep(self, super::pass::Order::of(want), true, &|| crate::heap::Net::Unknown)
                 .expect("it waits")
         }
 
@@ -94,41 +96,12 @@ use crate::{
     tuning::Tuning,
 };
 use ledger::{Ledger, Reserved};
-use pacer::Strip;
-use pass::{Order, Swept, Want};
+use pass::{Order, Swept};
 use rest::Rest;
 use settings::Settings;
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Instant};
+use strips::Effort;
 use upkeep::{GOOD_FOR, Outer, Purging, TICK};
-
-/// How long an inserting thread strips at the gate: where callers hold everything, there may be much that frees nothing.
-const LONGEST_GATE: Duration = Duration::from_millis(5);
-
-/// The part of the limit that comes in before a rest is over.
-const ENOUGH: u64 = 256;
-
-/// How far a thread goes to get what it is after.
-#[derive(Clone, Copy, PartialEq)]
-enum Effort {
-    /// A few batches, and none where another thread sweeps: what callers hold all of could be swept for long.
-    Assist,
-    /// To the end, but for maps that another thread sweeps.
-    Gate,
-    /// To the end.
-    Whole,
-}
-
-impl Effort {
-    fn batches(self) -> usize {
-        match self {
-            Self::Assist => 8,
-            Self::Gate | Self::Whole => usize::MAX,
-        }
-    }
-}
 
 /// A region, whatever it holds.
 pub(crate) trait Sweep: Send + Sync {
@@ -432,71 +405,6 @@ impl Collector {
         }
     }
 
-    /// Strips to the end, unless that freed nothing a while ago.
-    fn strip_whole(&self, strip: Strip, load: Load, settings: &Settings) -> Swept {
-        self.strip_unless_resting(strip, Effort::Whole, load, settings).0
-    }
-
-    /// What was done, and whether another thread was in the way.
-    fn strip_unless_resting(
-        &self,
-        strip: Strip,
-        effort: Effort,
-        load: Load,
-        settings: &Settings,
-    ) -> (Swept, bool) {
-        if strip == Strip::NOTHING || self.0.rest.lasts(load.live) {
-            return Default::default();
-        }
-        let start = Instant::now();
-        let (done, busy) = self.strip(strip, effort, settings);
-        if done.freed > 0 {
-            if self.0.rest.succeed() {
-                log::recovered();
-            }
-        } else if !busy && left(strip, &done).is_some() {
-            let level = load.live.saturating_add(settings.bytes / ENOUGH);
-            if self.0.rest.fail(start.elapsed(), level) {
-                log::exhausted();
-            }
-        }
-        (done, busy)
-    }
-
-    /// Steps 3 and 4 of a pass. Whether another thread was in the way, too.
-    fn strip(&self, strip: Strip, effort: Effort, settings: &Settings) -> (Swept, bool) {
-        let (mut done, mut busy) = (Swept::default(), false);
-        let regions = self.0.regions.load();
-        let mut tired = vec![false; regions.len()];
-        let mut batches = 0;
-        let start = Instant::now();
-        while batches < effort.batches() && !(effort == Effort::Gate && start.elapsed() > LONGEST_GATE) {
-            let Some(want) = left(strip, &done) else { break };
-            let Some((which, region)) = self.coldest(&regions, &tired) else { break };
-            let order = Order { want, stripped: done.weight };
-            let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net());
-            busy |= swept.is_none();
-            match swept {
-                Some(swept) if swept.stripped > 0 => batches += 1,
-                _ => tired[which] = true,
-            }
-            done.add(swept.unwrap_or_default());
-        }
-        (done, busy)
-    }
-
-    /// The region whose next candidate has been idle for longest, by its priority, of those that are not tired.
-    fn coldest(&self, regions: &[Weak<dyn Sweep>], tired: &[bool]) -> Option<(usize, Arc<dyn Sweep>)> {
-        let now = self.0.ledger.now.load(Relaxed);
-        let warmth = |region: &dyn Sweep| match region.idle_since() {
-            Some(since) => -(now.saturating_sub(since) as f64 / region.priority()),
-            None => f64::INFINITY,
-        };
-        let awake = regions.iter().enumerate().filter(|(which, _)| !tired[*which]);
-        let alive = awake.filter_map(|(which, region)| Some((which, region.upgrade()?)));
-        alive.min_by(|(_, one), (_, other)| warmth(&**one).total_cmp(&warmth(&**other)))
-    }
-
     fn load(&self, settings: &Settings) -> Load {
         let ledger = &self.0.ledger;
         let weight = ledger.weight.load(Relaxed);
@@ -525,15 +433,6 @@ impl Collector {
 
     fn entries(&self) -> u64 {
         self.regions().map(|region| region.entries()).sum()
-    }
-}
-
-/// What is left of an order.
-fn left(strip: Strip, done: &Swept) -> Option<Want> {
-    let left = |most: u64, done: u64| most.checked_sub(done).filter(|&left| left > 0);
-    match strip {
-        Strip::Bytes(most) => left(most, done.freed).map(Want::Bytes),
-        Strip::Entries(most) => left(most, done.stripped).map(Want::Entries),
     }
 }
 

@@ -23,10 +23,7 @@ use crate::{
     index::Keyed,
     slot::{Retired, State},
     stats::{Events, count},
-    sync::{
-        Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared,
-        tally::{AtomicU64, Relaxed},
-    },
+    sync::{Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared, tally::Relaxed},
 };
 use std::mem;
 
@@ -368,7 +365,7 @@ where
 
     /// Strips that may be decided on at once: few while little was learned of what they free.
     fn sure_of(&self) -> usize {
-        if self.ledger.is_measured() { self.learned.batch() } else { BATCH }
+        if self.ledger.is_measured() { self.learned.batch(BATCH) } else { BATCH }
     }
 
     /// The stripped of a batch under way are not taken off the sums yet.
@@ -549,45 +546,6 @@ pub fn open_graves<V: Send + Sync + 'static>(graves: Vec<Grave<V>>) {
         // What is deferred in one epoch runs three epochs later, in a guard of this thread.
         for _ in 0..4 {
             Guard::new().accelerate();
-        }
-    }
-}
-
-/// How many bytes a unit of weight stands for, learned from what passes freed.
-#[derive(Debug, Default)]
-pub struct Learned {
-    weight: AtomicU64,
-    bytes: AtomicU64,
-    entries: AtomicU64,
-}
-
-impl Learned {
-    /// Older lessons count half after so many entries.
-    const HORIZON: u64 = 1024;
-
-    /// What so much weight stands for; itself, as long as nothing was learned.
-    pub fn bytes(&self, weight: u64) -> u64 {
-        self.lesson(weight).unwrap_or(weight)
-    }
-
-    /// What so much weight stands for, if anything was learned.
-    pub fn lesson(&self, weight: u64) -> Option<u64> {
-        let (learned, bytes) = (self.weight.load(Relaxed), self.bytes.load(Relaxed));
-        (learned > 0).then(|| (weight as f64 * (bytes as f64 / learned as f64)) as u64)
-    }
-
-    /// Strips that may be decided on at once: few while little was learned.
-    fn batch(&self) -> usize {
-        (self.entries.load(Relaxed) as usize + 1).min(BATCH)
-    }
-
-    fn add(&self, weight: u64, bytes: u64, entries: u64) {
-        self.weight.fetch_add(weight, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
-        if self.entries.fetch_add(entries, Relaxed) > Self::HORIZON {
-            for sum in [&self.weight, &self.bytes, &self.entries] {
-                sum.store(sum.load(Relaxed) / 2, Relaxed);
-            }
         }
     }
 }

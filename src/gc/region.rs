@@ -21,8 +21,9 @@ use super::{
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
+    learned::Learned,
     ledger::{Cause, Ledger, Pending},
-    pass::{self, Learned, Tray},
+    pass::{self, Tray},
 };
 use crate::{
     entry::{Entry, Writing},

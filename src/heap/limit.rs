@@ -1,16 +1,11 @@
 //! What the heap may grow to, and who says so.
 
 use super::Cgroup;
-use crate::{
-    error::ConfigError,
-    sync::tally::{AtomicU64, Relaxed},
-};
+use crate::error::ConfigError;
 use bytesize::ByteSize;
 use std::{
-    cell::Cell,
     fmt, fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 /// The variable that sets the limit from outside, as "512MiB".
@@ -91,15 +86,17 @@ impl Limit {
     ///
     /// [`ConfigError`] where `WEAKMAP_LIMIT` is set and no size above 0.
     pub fn detect() -> Result<Self, ConfigError> {
-        Self::choose(None, &Surroundings::real())
+        Self::choose(None, &Surroundings::real(variable()))
     }
 
-    /// The same again; `None` where that cannot be told now. A process that has no descriptors left can read none of the files, and must
+    /// The same again, but for the variable; `None` where that cannot be told now. A process that has no descriptors left can read none of the files, and must
     /// not take that for a machine without limits.
     pub(crate) fn detect_again() -> Option<Self> {
         match fs::File::open("/proc/self/cgroup") {
             Err(error) if error.kind() != io::ErrorKind::NotFound => None,
-            _ => Self::detect().ok().filter(|now| now.origin != Origin::Assumed),
+            _ => {
+                Self::choose(None, &Surroundings::real(None)).ok().filter(|now| now.origin != Origin::Assumed)
+            }
         }
     }
 
@@ -185,14 +182,9 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    fn real() -> Self {
+    fn real(variable: Option<String>) -> Self {
         let (data_size, address_space) = resource_limits();
-        Self {
-            variable: std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()),
-            root: "/".into(),
-            data_size,
-            address_space,
-        }
+        Self { variable, root: "/".into(), data_size, address_space }
     }
 
     fn ask(&self, given: Option<u64>) -> Vec<(Origin, Answer)> {
@@ -236,44 +228,9 @@ impl Surroundings {
     }
 }
 
-/// Tells one thread, once in a while, that something is due.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    start: Instant,
-    period: Duration,
-    /// Microseconds after `start`.
-    due: AtomicU64,
-}
-
-impl Watch {
-    pub fn every(period: Duration) -> Self {
-        Self { start: Instant::now(), period, due: AtomicU64::new(period.as_micros() as u64) }
-    }
-
-    /// Whether the caller is to do it. Costs a look at the clock.
-    pub fn is_due(&self) -> bool {
-        self.is_due_at(self.start.elapsed())
-    }
-
-    /// The same for a hot path: each thread looks at the clock at one of 16 calls.
-    #[inline]
-    pub fn glance(&self) -> bool {
-        thread_local!(static CALLS: Cell<u64> = const { Cell::new(0) });
-        // At random: who takes turns with several watches must not meet the same one always.
-        let calls = CALLS.with(|calls| {
-            calls.set(
-                calls.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407),
-            );
-            calls.get()
-        });
-        calls >> 60 == 0 && self.is_due()
-    }
-
-    fn is_due_at(&self, since: Duration) -> bool {
-        let (now, due) = (since.as_micros() as u64, self.due.load(Relaxed));
-        let next = now + self.period.as_micros() as u64;
-        now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
-    }
+/// What `WEAKMAP_LIMIT` says. Read once for each collector: C code may change the environment at any time.
+fn variable() -> Option<String> {
+    std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned())
 }
 
 fn parse(text: &str) -> Result<u64, ConfigError> {
@@ -418,13 +375,5 @@ mod tests {
                  not half of physical memory: 512.0 MiB, but half of {file} goes first"
             )
         );
-    }
-
-    #[test]
-    fn due_for_one_thread_every_ten_seconds() {
-        let watch = Watch::every(Duration::from_secs(10));
-        let seconds =
-            [0, 9, 10, 10, 19, 21, 25, 31].map(|second| watch.is_due_at(Duration::from_secs(second)));
-        assert_eq!(seconds, [false, false, true, false, false, true, false, true]);
     }
 }

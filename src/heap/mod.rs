@@ -33,6 +33,7 @@ mod limit;
 mod process;
 pub mod purge;
 mod scripted;
+mod watch;
 
 pub use cgroup::{Cgroup, CgroupLimit, CgroupVersion};
 pub use counting::Counting;
@@ -40,11 +41,11 @@ pub(crate) use counting::counted;
 pub(crate) use gauge::Gauge;
 #[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 pub use jemalloc::Jemalloc;
-pub(crate) use limit::Watch;
 pub use limit::{Limit, Origin};
 pub use process::{Process, Usage};
 pub use purge::Purge;
 pub use scripted::Scripted;
+pub(crate) use watch::Watch;
 
 use crate::sync::shared::Arc;
 use bytesize::ByteSize;
