@@ -77,7 +77,7 @@ impl<K: Eq, V> Flights<K, V> {
     /// Cancels the key's flight, if there is one.
     pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
         if self.any() {
-            self.table.remove_sync(&Sought { hash, key });
+            self.table.remove_sync(&Sought::by(hash, key, &()));
         }
     }
 

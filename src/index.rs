@@ -14,6 +14,7 @@ use equivalent::Equivalent;
 use std::{
     fmt,
     hash::{BuildHasher, Hash, Hasher},
+    marker::PhantomData,
 };
 
 /// What can be indexed.
@@ -45,7 +46,7 @@ impl<T: Keyed<Key: Eq>> Index<T> {
     {
         // Entered before the search, as scc's own guard is, which spans the closure.
         let guarding = Look::begin();
-        self.table.peek_with(&Sought { hash, key }, |node, ()| {
+        self.table.peek_with(&Sought::by(hash, key, &look), |node, ()| {
             self.published.acquire();
             look(node.get(), &guarding)
         })
@@ -126,19 +127,27 @@ impl<T: Keyed<Key: Eq>> PartialEq for Node<T> {
 
 impl<T: Keyed<Key: Eq>> Eq for Node<T> {}
 
-/// A key to look up, with its hash.
-pub struct Sought<'q, Q: ?Sized> {
+/// A key to look up, with its hash, and the type of who looks: a search of its own for each, which the compiler takes into the caller
+/// where it is small.
+pub struct Sought<'q, Q: ?Sized, By = ()> {
     pub hash: u64,
     pub key: &'q Q,
+    by: PhantomData<fn(By)>,
 }
 
-impl<Q: ?Sized> Hash for Sought<'_, Q> {
+impl<'q, Q: ?Sized, By> Sought<'q, Q, By> {
+    pub fn by(hash: u64, key: &'q Q, _: &By) -> Self {
+        Self { hash, key, by: PhantomData }
+    }
+}
+
+impl<Q: ?Sized, By> Hash for Sought<'_, Q, By> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.hash);
     }
 }
 
-impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized> Equivalent<Node<T>> for Sought<'_, Q> {
+impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized, By> Equivalent<Node<T>> for Sought<'_, Q, By> {
     #[inline]
     fn equivalent(&self, node: &Node<T>) -> bool {
         let it = node.get();

@@ -2,7 +2,7 @@
 
 use crate::{
     builder::Builder,
-    entry::{Entry, HASHED},
+    entry::Entry,
     flight::{Flights, Seat},
     gc::{Bounds, Collector, Region, entry_bytes},
     index::Keyed,
@@ -476,7 +476,7 @@ where
     /// some of them.
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         let hash = self.hasher.hash_one(key);
-        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) & HASHED
+        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn weigh(&self, key: &K, value: &V) -> u64 {

@@ -102,14 +102,20 @@ impl<V> Slot<V> {
     /// The value, if it is alive. Waits for nobody; goes round again only when another thread changed the word.
     #[inline]
     pub fn get(&self, _guard: &impl Guarding) -> Option<Found<V>> {
-        let mut word = self.0.load(Acquire);
-        loop {
-            let weak = borrow(word)?;
-            if let Some(value) = weak.upgrade() {
-                return Some(Found { value, weak: state_of(word) == State::Weak });
-            }
+        let word = self.0.load(Acquire);
+        upgrade(word).or_else(|| self.get_since(word))
+    }
+
+    /// For who found nothing alive in `word`.
+    #[cold]
+    fn get_since(&self, mut word: *mut V) -> Option<Found<V>> {
+        while !word.is_null() {
             word = self.changed_since(word)?;
+            if let found @ Some(_) = upgrade(word) {
+                return found;
+            }
         }
+        None
     }
 
     /// Whether `get` would find a value; takes no count, so it runs no destructor.
@@ -286,9 +292,19 @@ fn displaced<V>(word: *mut V) -> Displaced<V> {
     Displaced { value, state, retired }
 }
 
+/// The value of such a word as `borrow` takes, if it is alive.
+#[inline]
+fn upgrade<V>(word: *mut V) -> Option<Found<V>> {
+    let value = borrow(word)?.upgrade()?;
+    Some(Found { value, weak: state_of(word) == State::Weak })
+}
+
 /// The weak count of a word that is (or, under the caller's guard, was) in the slot: to look at, not to own.
 #[allow(unsafe_code)]
 fn borrow<V>(word: *mut V) -> Option<mem::ManuallyDrop<Weak<V>>> {
+    if word.is_null() {
+        return None;
+    }
     // SAFETY: a non-null word's counts stay readable while the caller's guard lives (invariant 2); ManuallyDrop: not ours.
-    (!word.is_null()).then(|| mem::ManuallyDrop::new(unsafe { Weak::from_raw(pointer_of(word)) }))
+    Some(mem::ManuallyDrop::new(unsafe { Weak::from_raw(pointer_of(word)) }))
 }

@@ -3,6 +3,7 @@
 use crate::sync::{
     CachePadded, number,
     number::EXCLUSIVE,
+    number_if_any,
     tally::{AtomicU64, Relaxed},
 };
 use std::time::Duration;
@@ -146,12 +147,21 @@ impl Counters {
 
     #[inline]
     pub fn count(&self, what: Frequent) {
-        let number = number();
-        match self.own.get(number) {
+        match self.own.get(number_if_any()) {
             Some(stripe) => {
                 let counter = &stripe.0[what as usize];
                 counter.store(counter.load(Relaxed) + 1, Relaxed);
             }
+            None => self.count_slowly(what),
+        }
+    }
+
+    /// For a thread without a number yet, or one that has none to itself.
+    #[cold]
+    fn count_slowly(&self, what: Frequent) {
+        let number = number();
+        match self.own.get(number) {
+            Some(stripe) => count(&stripe.0[what as usize]),
             None => count(&self.shared[number % SHARED].0[what as usize]),
         }
     }

@@ -81,6 +81,12 @@ thread_local! {
 
 static NUMBERS: Numbers = Numbers::new();
 
+/// The calling thread's number, or [`Numbers::NONE`], which is higher than any.
+#[inline]
+pub fn number_if_any() -> usize {
+    NUMBER.get()
+}
+
 /// The calling thread's number (see `number`).
 #[inline]
 pub fn number() -> usize {

@@ -26,7 +26,7 @@
 //! `pins -= 1` is a Release, the look at `pins` an Acquire: reads through a pin that has gone happen before the drop.
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
-use super::{Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room};
+use super::{Guard, Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room};
 use std::mem;
 
 pub const STRIPES: usize = 8;
@@ -41,6 +41,8 @@ pub type Guest = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct Pin {
     guard: Option<epoch::Guard>,
+    /// scc's guard, so that the reads under the pin enter its epoch once, not each for itself.
+    look: Option<Guard>,
     stripe: usize,
 }
 
@@ -50,13 +52,14 @@ impl Pin {
         let stripe = stripe(STRIPES);
         // Relaxed: the fence orders it before the reads of slots; partner: the fence in `pinned`.
         add_and_fence(&pins()[stripe], 1, Relaxed);
-        Self { guard: Some(epoch::pin()), stripe }
+        Self { guard: Some(epoch::pin()), look: Some(Guard::new()), stripe }
     }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
         self.guard = None;
+        self.look = None;
         // Release: pairs with the Acquire in `pinned`; what was read through this pin is done. The fence's partner: the one in
         // `pinned`, as `defer` uses it.
         add_and_fence(&pins()[self.stripe], usize::MAX, Release);

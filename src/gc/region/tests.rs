@@ -1,7 +1,6 @@
 //! What one insert may cost.
 
 use super::{Bounds, Region};
-use crate::entry::HASHED;
 use crate::sync::{Arc, lock, shared};
 
 /// Steps that the hands make in the costliest of `count` inserts of new keys, and in all of them.
@@ -10,7 +9,7 @@ fn steps_of(region: &Region<u64, u64>, keys: std::ops::Range<u64>) -> (u64, u64)
     let (mut longest, first) = (0, steps());
     for key in keys {
         let before = steps();
-        region.insert(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) & HASHED, key, Arc::new(key), 1);
+        region.insert(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), key, Arc::new(key), 1);
         region.fit();
         longest = longest.max(steps() - before);
     }

@@ -150,6 +150,10 @@ pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
     static NUMBER: Cell<usize> = Cell::new(Numbers::NONE);
 }
 
+pub fn number_if_any() -> usize {
+    number()
+}
+
 /// The model thread's number: the system's would be the same for all. Not given back: a model has few threads.
 pub fn number() -> usize {
     NUMBER.with(|number| {
