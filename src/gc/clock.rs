@@ -139,7 +139,7 @@ pub struct Clock<H, G = GhostTable> {
     time: Time,
     balance: Balance,
     /// Entries that wait for a ring, each with what was counted for it, and their weight.
-    incoming: Vec<(H, Weight)>,
+    incoming: Vec<(H, u64)>,
     coming: u64,
     /// The window: entries go round it once, from `young` to `old`.
     young: Ring<H>,
@@ -198,8 +198,8 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Takes a new entry in: one push.
     #[inline]
     pub fn admit(&mut self, entry: H) {
-        let weight = Weight::of(entry.weight());
-        self.coming += weight.value();
+        let weight = entry.weight().min(Weight::MOST);
+        self.coming += weight;
         self.incoming.push((entry, weight));
     }
 
@@ -316,7 +316,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         }
         self.incoming.retain(|(entry, _)| !entry.is_gone());
         self.incoming.shrink_to_fit();
-        self.coming = self.incoming.iter().map(|(_, weight)| weight.value()).sum();
+        self.coming = self.incoming.iter().map(|(_, weight)| weight).sum();
         for queue in [&mut self.returning, &mut self.doomed] {
             queue.retain(|victim| !victim.entry.is_gone());
             queue.shrink_to_fit();
@@ -343,7 +343,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         let rings = [&self.young, &self.old, &self.main];
         let aside = self.returning.capacity() + self.doomed.capacity();
         rings.map(Ring::bytes).iter().sum::<usize>()
-            + self.incoming.capacity() * size_of::<(H, Weight)>()
+            + self.incoming.capacity() * size_of::<(H, u64)>()
             + aside * size_of::<Victim<H>>()
             + self.window_ghosts.bytes()
             + self.main_ghosts.bytes()

@@ -86,7 +86,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         let mut incoming = std::mem::take(&mut self.incoming);
         let taken = at_most.min(incoming.len());
         for (entry, weight) in incoming.drain(..taken) {
-            self.coming -= weight.value();
+            self.coming -= weight;
             self.place(entry, None);
         }
         incoming.shrink_to(ROOM);

@@ -31,6 +31,8 @@ pub struct Weight(u32);
 impl Weight {
     const MANTISSA: u32 = 27;
     const EXPONENT_MAX: u32 = 31;
+    /// The greatest there is.
+    pub const MOST: u64 = ((1 << Self::MANTISSA) - 1) << Self::EXPONENT_MAX;
 
     /// The code nearest to `weight`; above 2⁵⁸ the greatest there is.
     #[inline]
