@@ -64,6 +64,15 @@ fn insert(scene: &Scene, number: usize, weight: u64) {
     drop(scene.region.insert(hash(KEY), KEY, value, weight));
 }
 
+/// By a thread that takes the key for a new one: it does not look first.
+fn insert_blindly(scene: &Scene, number: usize) {
+    let row = scene.region.counters.row().expect("a thread of few");
+    while !row.is_long() {
+        row.go_on();
+    }
+    insert(scene, number, WEIGHT);
+}
+
 fn pass(scene: &Scene) {
     scene.region.pass(Want::Entries(1));
 }
@@ -111,6 +120,35 @@ fn insert_insert_of_an_absent_key() {
         scene
     }
     race("insert ∥ insert", empty, [|s| insert(s, 2, WEIGHT), |s| insert(s, 3, WEIGHT)], |s| {
+        whole(s);
+        assert!(matches!(read(s), Some(2 | 3)));
+        assert_eq!((weight(s), s.count.living()), (WEIGHT, 1));
+    });
+}
+
+#[test]
+fn blind_insert_pass() {
+    race("blind insert ∥ pass", plain, [|s| insert_blindly(s, 2), pass], |s| {
+        whole(s);
+        let found = read(s);
+        assert!(matches!(found, None | Some(2)));
+        assert_eq!(weight(s), if found.is_some() { WEIGHT } else { 0 });
+    });
+}
+
+#[test]
+fn blind_insert_remove() {
+    race("blind insert ∥ remove", plain, [|s| insert_blindly(s, 2), remove], |s| {
+        whole(s);
+        let found = read(s);
+        assert!(matches!(found, None | Some(2)));
+        assert_eq!(weight(s), if found.is_some() { WEIGHT } else { 0 });
+    });
+}
+
+#[test]
+fn blind_insert_insert() {
+    race("blind insert ∥ insert", plain, [|s| insert_blindly(s, 2), |s| insert(s, 3, WEIGHT)], |s| {
         whole(s);
         assert!(matches!(read(s), Some(2 | 3)));
         assert_eq!((weight(s), s.count.living()), (WEIGHT, 1));

@@ -71,6 +71,11 @@ impl<T: Keyed<Key: Eq>> Index<T> {
         self.table.remove_sync(&Same(it))
     }
 
+    /// Looks for it, so that its bucket is in the processor's cache. Does not wait for what it finds: several in a row overlap.
+    pub fn fetch(&self, it: &StrongArc<T>) {
+        self.table.peek_with(&Same(it), |_, ()| ());
+    }
+
     /// Visits all that is there throughout; one that moves in a resize meanwhile may be visited twice. Takes no lock.
     pub fn for_each(&self, guard: &Guard, mut visit: impl FnMut(&StrongArc<T>)) {
         for (node, ()) in self.table.iter(guard) {

@@ -135,9 +135,35 @@ pub struct Counters {
     shared: [CachePadded<Stripe>; SHARED],
 }
 
-/// One for each of [`Frequent`].
 #[derive(Debug, Default)]
-struct Stripe([AtomicU64; 4]);
+struct Stripe {
+    /// One for each of [`Frequent`].
+    counts: [AtomicU64; 4],
+    row: Row,
+}
+
+/// New keys that a thread has inserted since one was present. Tells what the next one will be, more often than not.
+#[derive(Debug, Default)]
+pub struct Row(AtomicU64);
+
+impl Row {
+    /// Whether the next one is taken for new.
+    #[inline]
+    pub fn is_long(&self) -> bool {
+        self.0.load(Relaxed) >= ROW
+    }
+
+    /// One more.
+    #[inline]
+    pub fn go_on(&self) {
+        if !self.is_long() {
+            self.0.store(self.0.load(Relaxed) + 1, Relaxed);
+        }
+    }
+}
+
+/// So many new keys in a row, and the next one is taken for new, too.
+const ROW: u64 = 16;
 
 impl Counters {
     #[inline]
@@ -149,7 +175,7 @@ impl Counters {
     pub fn count(&self, what: Frequent) {
         match self.own.get(number_if_any()) {
             Some(stripe) => {
-                let counter = &stripe.0[what as usize];
+                let counter = &stripe.counts[what as usize];
                 counter.store(counter.load(Relaxed) + 1, Relaxed);
             }
             None => self.count_slowly(what),
@@ -161,14 +187,29 @@ impl Counters {
     fn count_slowly(&self, what: Frequent) {
         let number = number();
         match self.own.get(number) {
-            Some(stripe) => count(&stripe.0[what as usize]),
-            None => count(&self.shared[number % SHARED].0[what as usize]),
+            Some(stripe) => count(&stripe.counts[what as usize]),
+            None => count(&self.shared[number % SHARED].counts[what as usize]),
         }
+    }
+
+    /// An insert has met a key that was present.
+    #[inline]
+    pub fn replaced(&self) {
+        self.count(Frequent::Replacement);
+        if let Some(row) = self.row() {
+            row.0.store(0, Relaxed);
+        }
+    }
+
+    /// Where the calling thread keeps its row, if it counts for itself.
+    #[inline]
+    pub fn row(&self) -> Option<&Row> {
+        self.own.get(number_if_any()).map(|stripe| &stripe.row)
     }
 
     /// How often it happened.
     pub fn sum(&self, what: Frequent) -> u64 {
-        self.own.iter().chain(&self.shared).map(|stripe| stripe.0[what as usize].load(Relaxed)).sum()
+        self.own.iter().chain(&self.shared).map(|stripe| stripe.counts[what as usize].load(Relaxed)).sum()
     }
 }
 

@@ -43,6 +43,7 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
             "log",
             "pacer",
             "pass",
+            "quota",
             "region",
             "rest",
             "settings",
@@ -66,7 +67,8 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
     ("bag", &[]),
     ("ledger", &[]),
     ("region", &["mod", "ages", "bag", "clock", "learned", "ledger", "pass"]),
-    ("pass", &["mod", "ages", "bag", "clock", "ledger", "region"]),
+    ("pass", &["mod", "ages", "bag", "clock", "ledger", "quota", "region"]),
+    ("quota", &["mod", "pass", "region"]),
 ];
 
 /// Modules of which only one thing may be imported by another.

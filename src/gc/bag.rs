@@ -26,6 +26,7 @@ impl<T> Bag<T> {
     }
 
     /// Puts one in; returns how many are in the calling thread's stripe now. Holds a lock for the push alone.
+    #[inline(always)] // into each insert
     pub fn put(&self, item: T) -> usize {
         let stripe = &self.0[stripe(STRIPES)];
         let mut items = lock(&stripe.items);

@@ -52,9 +52,10 @@ mod time;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroU64;
 
 use self::balance::Balance;
-use self::ring::Ring;
+use self::ring::{Ring, Weight};
 use self::time::Time;
 use crate::gc::ghost::{GhostTable, Ghosts};
 
@@ -95,7 +96,7 @@ pub struct Budget {
 
 /// Which ring an entry left, and its stamp there. To be given back if the entry is revived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin(u64);
+pub struct Origin(NonZeroU64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
@@ -104,16 +105,18 @@ enum Left {
 }
 
 impl Origin {
+    /// Stamp, ring, and a one: never zero, so that an `Option` takes no more.
+    #[inline]
     fn new(left: Left, stamp: u64) -> Self {
-        Self(stamp << 1 | u64::from(left == Left::Main))
+        Self(NonZeroU64::MIN | stamp << 2 | u64::from(left == Left::Main) << 1)
     }
 
     fn left(self) -> Left {
-        [Left::Window, Left::Main][(self.0 & 1) as usize]
+        [Left::Window, Left::Main][(self.0.get() >> 1 & 1) as usize]
     }
 
     fn stamp(self) -> u64 {
-        self.0 >> 1
+        self.0.get() >> 2
     }
 }
 
@@ -135,7 +138,9 @@ pub struct Clock<H, G = GhostTable> {
     budget: Budget,
     time: Time,
     balance: Balance,
-    incoming: Ring<H>,
+    /// Entries that wait for a ring, each with what was counted for it, and their weight.
+    incoming: Vec<(H, u64)>,
+    coming: u64,
     /// The window: entries go round it once, from `young` to `old`.
     young: Ring<H>,
     old: Ring<H>,
@@ -176,7 +181,8 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             budget: Budget::default(),
             time: Time::default(),
             balance: Balance::new(),
-            incoming: Ring::new(),
+            incoming: Vec::new(),
+            coming: 0,
             young: Ring::new(),
             old: Ring::new(),
             main: Ring::new(),
@@ -192,8 +198,9 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Takes a new entry in: one push.
     #[inline]
     pub fn admit(&mut self, entry: H) {
-        let slot = self.count(entry);
-        self.incoming.push(slot);
+        let weight = entry.weight().min(Weight::MOST);
+        self.coming += weight;
+        self.incoming.push((entry, weight));
     }
 
     /// Takes a stripped entry in that was revived. It is a ghost of its own.
@@ -215,13 +222,25 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Drains first. It looks at 256 entries at most before it takes what it meets, so readers that
     /// use everything again at once do not keep it turning.
     pub fn next(&mut self, budget: Budget) -> Option<Victim<H>> {
+        self.prepare(budget);
+        self.another()
+    }
+
+    /// Drains, for [`another`](Self::another).
+    pub fn prepare(&mut self, budget: Budget) {
         self.adopt(budget);
+        self.fetch();
         if !self.incoming.is_empty() || !self.returning.is_empty() {
             self.take_in(usize::MAX);
         }
         self.middle_hand();
+    }
+
+    /// As [`next`](Self::next), of what is placed already, within the same budget.
+    #[inline]
+    pub fn another(&mut self) -> Option<Victim<H>> {
         let mut looks = 0;
-        while self.weight() > budget.target && !self.is_empty() {
+        while self.weight() > self.budget.target {
             let spares = looks < PATIENCE;
             looks += 1;
             let victim = match self.doomed.is_empty() {
@@ -229,11 +248,16 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
                 true if self.window_is_due() => self.tail_hand(spares),
                 true => self.main_hand(spares),
             };
-            if victim.is_some() {
+            if victim.is_some() || !self.has_placed() {
                 return victim;
             }
         }
         None
+    }
+
+    fn has_placed(&self) -> bool {
+        let rings = self.young.len() + self.old.len() + self.main.len();
+        rings + self.doomed.len() > 0
     }
 
     /// Takes back a victim that could not be stripped just now, without its ghost, to the end of its
@@ -271,8 +295,8 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
 
     /// How many entries there are, with those that are gone and have not been met yet.
     pub fn len(&self) -> usize {
-        let rings = [&self.incoming, &self.young, &self.old, &self.main];
-        rings.map(Ring::len).iter().sum::<usize>() + self.returning.len() + self.doomed.len()
+        let rings = self.young.len() + self.old.len() + self.main.len();
+        rings + self.incoming.len() + self.returning.len() + self.doomed.len()
     }
 
     /// Whether there is no entry.
@@ -282,14 +306,17 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
 
     /// Their weight, each as it was when last met.
     pub fn weight(&self) -> u64 {
-        self.incoming.weight() + self.window_weight() + self.main.weight() + self.aside
+        self.coming + self.window_weight() + self.main.weight() + self.aside
     }
 
     /// Drops the handles of all entries that are gone. Walks through everything.
     pub fn remove_gone(&mut self) {
-        for ring in [&mut self.incoming, &mut self.young, &mut self.old, &mut self.main] {
+        for ring in [&mut self.young, &mut self.old, &mut self.main] {
             ring.retain(|entry| !entry.is_gone());
         }
+        self.incoming.retain(|(entry, _)| !entry.is_gone());
+        self.incoming.shrink_to_fit();
+        self.coming = self.incoming.iter().map(|(_, weight)| weight).sum();
         for queue in [&mut self.returning, &mut self.doomed] {
             queue.retain(|victim| !victim.entry.is_gone());
             queue.shrink_to_fit();
@@ -304,15 +331,19 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         if let Some(victim) = aside {
             return Some(victim.entry);
         }
-        let rings = [&mut self.incoming, &mut self.young, &mut self.old, &mut self.main];
+        if let Some((entry, _)) = self.incoming.pop() {
+            return Some(entry);
+        }
+        let rings = [&mut self.young, &mut self.old, &mut self.main];
         rings.into_iter().find_map(Ring::pop).map(|slot| slot.entry)
     }
 
     /// Heap bytes of rings and ghosts.
     pub fn bytes(&self) -> usize {
-        let rings = [&self.incoming, &self.young, &self.old, &self.main];
+        let rings = [&self.young, &self.old, &self.main];
         let aside = self.returning.capacity() + self.doomed.capacity();
         rings.map(Ring::bytes).iter().sum::<usize>()
+            + self.incoming.capacity() * size_of::<(H, u64)>()
             + aside * size_of::<Victim<H>>()
             + self.window_ghosts.bytes()
             + self.main_ghosts.bytes()

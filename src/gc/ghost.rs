@@ -20,7 +20,7 @@
 //! it is rebuilt. The hash is lost by then, so where a bucket is split, each ghost goes to every
 //! bucket it may belong to: a copy in the wrong one is never asked for and ages away.
 
-use std::array;
+use std::{array, hint::black_box};
 
 /// The memory of a ring. [`GhostTable`] in earnest; exact ones, for tests, may take its place.
 pub trait Ghosts {
@@ -28,6 +28,8 @@ pub trait Ghosts {
     fn put(&mut self, hash: u64, stamp: u64, now: u64);
     /// Forgets the entry and tells how old its stamp is.
     fn take(&mut self, hash: u64, now: u64) -> Option<u64>;
+    /// Loads what a `put` or a `take` will look at.
+    fn fetch(&self, _hash: u64) {}
     /// Told before a `put`: how many entries are cached, in which capacity.
     fn fit(&mut self, entries: usize, capacity: u64, now: u64);
     /// Heap bytes.
@@ -56,9 +58,18 @@ impl Bucket {
     /// The ways that have this tag, a bit each. Compares four tags at once.
     #[inline]
     fn ways_of(&self, tag: u16) -> u64 {
+        let [low, high] = self.differences(tag);
+        if (lower_if_zero(low) | lower_if_zero(high)) & HIGHEST == 0 {
+            return 0;
+        }
+        zeros(low) | zeros(high) << 1
+    }
+
+    /// All tags less this one, bit by bit: zero where it is this one.
+    #[inline]
+    fn differences(&self, tag: u16) -> [u64; 2] {
         let sought = u64::from(tag) * LANES;
-        let [low, high] = [0, 4].map(|first| zeros(self.four_tags(first) ^ sought));
-        low | high << 1
+        [self.four_tags(0) ^ sought, self.four_tags(4) ^ sought]
     }
 
     #[inline]
@@ -111,6 +122,15 @@ impl Bucket {
 
 /// The lowest bit of each of four tags in a word.
 const LANES: u64 = 0x0001_0001_0001_0001;
+
+/// The highest bit of each.
+const HIGHEST: u64 = LANES << 15;
+
+/// Where no tag is zero, no highest bit is set; else that of the first that is, at least. Cheaper than [`zeros`].
+#[inline]
+fn lower_if_zero(tags: u64) -> u64 {
+    tags.wrapping_sub(LANES) & !tags
+}
 
 /// A bit for each of four tags that is zero: the lowest of its lane.
 #[inline]
@@ -246,6 +266,14 @@ impl Ghosts for GhostTable {
         let (bucket, tag) = self.locate(hash);
         let stamp = self.buckets[bucket].take(tag)?;
         Some(u64::from((quanta as u16).wrapping_sub(stamp)) << self.shift)
+    }
+
+    #[inline]
+    fn fetch(&self, hash: u64) {
+        if !self.buckets.is_empty() {
+            let (bucket, _) = self.locate(hash);
+            black_box(self.buckets[bucket].tags[0]);
+        }
     }
 
     #[inline]

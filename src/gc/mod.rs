@@ -24,6 +24,7 @@ mod ledger;
 mod log;
 mod pacer;
 mod pass;
+mod quota;
 mod region;
 mod rest;
 mod settings;

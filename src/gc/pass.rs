@@ -15,6 +15,7 @@ use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
     ledger::{Cause, update},
+    quota::slack,
     region::{Came, Grave, Region, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
@@ -27,14 +28,9 @@ use crate::{
 };
 use std::mem;
 
-/// Entries stripped under one hold of the rings' lock.
-const BATCH: usize = 64;
 /// Weak entries that a batch looks at on its way.
 const REVIEWED: usize = 16;
-/// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
-/// most, and only as long as the hands have made so few steps. (An insert pays for one sweep, so neither may be large.)
-const SLACK: u64 = 1024;
-const AHEAD: usize = 16;
+/// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](super::quota)).
 const FEW_STEPS: u64 = 128;
 /// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
 const CROWDED: u64 = 64;
@@ -96,6 +92,8 @@ struct Batch<K, V> {
     /// The weak counts of those that were reaped.
     retired: Vec<Retired<V>>,
     weight: u64,
+    /// Of a map that is in no processor's cache.
+    large: bool,
 }
 
 /// A victim, and what was taken from it.
@@ -146,8 +144,8 @@ where
 
     /// The weight beyond which sweeps begin.
     #[inline]
-    fn full(&self, most: u64) -> u64 {
-        if self.sums.crowded.load(Relaxed) == 0 { most } else { most - most / SLACK / 2 }
+    pub(super) fn full(&self, most: u64) -> u64 {
+        if self.sums.crowded.load(Relaxed) == 0 { most } else { most - slack(most) / 2 }
     }
 
     fn rings_to_fit(&self, most: u64) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
@@ -257,7 +255,7 @@ where
     }
 
     /// The weight that stands for so many bytes.
-    fn weight_of(&self, bytes: u64) -> u64 {
+    pub(super) fn weight_of(&self, bytes: u64) -> u64 {
         let unit = self.learned.lesson(1 << 20).unwrap_or_else(|| self.ledger.guess(1 << 20)).max(1);
         (bytes as f64 / unit as f64 * (1 << 20) as f64) as u64
     }
@@ -287,27 +285,20 @@ where
         }
     }
 
-    /// The clock's next victim. Where it has none within the budget, entries may have gone without a word, or be among the weak,
-    /// revived.
-    fn next_victim(
-        &self,
-        rings: &mut Rings<K, V>,
-        budget: &mut Budget,
-        order: Order,
-        left: u64,
-    ) -> Option<Prey<K, V>> {
-        let mut victim = rings.clock.next(*budget);
+    /// Where the clock has no victim within the budget, entries may have gone without a word, or be among the weak, revived.
+    #[cold]
+    fn search(&self, rings: &mut Rings<K, V>, order: Order, left: u64) -> Option<Prey<K, V>> {
         let turned = self.sums.turned.load(Relaxed);
-        if victim.is_none() && rings.turned != turned {
+        if rings.turned != turned {
             rings.turned = turned;
             self.wake(rings, usize::MAX);
         }
         // Each round meets entries that have gone, or finds a victim.
-        let mut len = usize::MAX;
+        let (mut victim, mut len) = (None, usize::MAX);
         while victim.is_none() && rings.clock.len() < len && !rings.clock.is_empty() {
             len = rings.clock.len();
-            *budget = self.budget_of_pass(rings, order, left);
-            victim = rings.clock.next(*budget);
+            let budget = self.budget_of_pass(rings, order, left);
+            victim = rings.clock.next(budget);
         }
         victim
     }
@@ -315,12 +306,17 @@ where
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
         let Tray { entries, retired } = mem::take(&mut *lock_shared(&self.tray));
-        let mut batch = Batch { entries, retired, weight: 0 };
-        let Some(left) = self.left(order.want, &batch, true) else { return batch };
-        let mut budget = self.budget_of_pass(rings, order, left);
+        let mut batch = Batch { entries, retired, weight: 0, large: rings.clock.is_large() };
+        let quota = self.quota(order.want);
+        let Some(left) = quota.left(self, 0, 0, true) else { return batch };
+        let budget = self.budget_of_pass(rings, order, left);
         let before = rings.clock.steps();
-        while let Some(left) = self.left(order.want, &batch, rings.clock.steps() - before < FEW_STEPS) {
-            let Some(victim) = self.next_victim(rings, &mut budget, order, left) else { break };
+        rings.clock.prepare(budget);
+        while let Some(left) =
+            quota.left(self, batch.entries.len(), batch.weight, rings.clock.steps() - before < FEW_STEPS)
+        {
+            let victim = rings.clock.another().or_else(|| self.search(rings, order, left));
+            let Some(victim) = victim else { break };
             match self.strip(victim) {
                 Ok(stripped) => {
                     batch.weight += stripped.weight;
@@ -335,42 +331,6 @@ where
         self.discharge(batch.weight);
         self.events.stripped.fetch_add(batch.entries.len() as u64, Relaxed);
         batch
-    }
-
-    /// The weight that is still to be stripped.
-    #[inline]
-    fn left(&self, want: Want, batch: &Batch<K, V>, few_steps: bool) -> Option<u64> {
-        let stripped = batch.entries.len();
-        if stripped >= BATCH || (!matches!(want, Want::Fit) && !self.above_floor(stripped)) {
-            return None;
-        }
-        match want {
-            Want::Bytes(most) => {
-                let bytes = self.learned.bytes(batch.weight);
-                (bytes < most && stripped < self.sure_of()).then(|| self.weight_of(most - bytes))
-            }
-            Want::Entries(most) => {
-                let left = most.saturating_sub(stripped as u64);
-                (left > 0).then(|| left.saturating_mul(self.average_weight()))
-            }
-            Want::Fit => {
-                let weight = self.sums.weight.load(Relaxed).saturating_sub(batch.weight);
-                let most = self.bounds.max_weight?;
-                let goal = most - most / SLACK;
-                let ahead = || (1..AHEAD).contains(&stripped) && few_steps && self.above_floor(stripped);
-                (weight > self.full(most) || weight > goal && ahead()).then(|| weight - goal)
-            }
-        }
-    }
-
-    /// Strips that may be decided on at once: few while little was learned of what they free.
-    fn sure_of(&self) -> usize {
-        if self.ledger.is_measured() { self.learned.batch(BATCH) } else { BATCH }
-    }
-
-    /// The stripped of a batch under way are not taken off the sums yet.
-    fn above_floor(&self, stripped: usize) -> bool {
-        Sweep::entries(self) > self.bounds.floor.saturating_add(stripped as u64)
     }
 
     /// Gives the victim back if a writer is at it.
@@ -425,6 +385,9 @@ where
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
         let mut weight = 0;
         let guard = Guard::new();
+        if batch.large {
+            batch.entries.iter().for_each(|stripped| self.index.fetch(&stripped.came.entry));
+        }
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
             if let Some(retired) = self.inter(&came.entry, &guard) {
                 batch.retired.push(retired);

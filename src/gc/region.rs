@@ -29,7 +29,7 @@ use crate::{
     entry::{Entry, Writing},
     index::{Index, Keyed},
     slot::{Displaced, Found, Retired, State},
-    stats::{Counters, Events, Frequent, count},
+    stats::{Counters, Events, Row, count},
     sync::{
         Arc, Guard, Guarding, Look, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
@@ -208,27 +208,31 @@ where
 
     /// Puts a value in, in the place of what the key had. Returns that, if it was still alive.
     pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
-        let replaced = self.insert_guarded(hash, key, value, weight);
-        self.tend_graves();
-        replaced
-    }
-
-    fn insert_guarded(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
         let (mut key, mut value) = (key, Some(value));
+        let row = self.counters.row();
+        // Linking tells, too, that a key is present; but then the entry was made in vain.
+        let mut look_first = !row.is_some_and(Row::is_long);
         loop {
             let replace =
                 |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
-            if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
-                self.counters.count(Frequent::Replacement);
-                return self.settle(displaced);
+            let replaced = if look_first { self.index.read(hash, &key, replace).flatten() } else { None };
+            if let Some(displaced) = replaced {
+                self.counters.replaced();
+                let replaced = self.settle(displaced);
+                self.tend_graves();
+                return replaced;
             }
             let entry = StrongArc::new(Entry::vacant(hash, key));
             entry.set_weight(weight);
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
-                Ok(()) => return None,
+                Ok(()) => {
+                    row.inspect(|row| row.go_on());
+                    return None;
+                }
                 Err(entry) => (key, value) = self.take_apart(entry),
             }
+            look_first = true;
         }
     }
 

@@ -26,7 +26,9 @@
 //! `pins -= 1` is a Release, the look at `pins` an Acquire: reads through a pin that has gone happen before the drop.
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
-use super::{Guard, Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room};
+use super::{
+    Guard, Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room,
+};
 use std::mem;
 
 pub const STRIPES: usize = 8;

@@ -8,6 +8,13 @@ use crate::gc::ghost::Ghosts;
 /// 2 costs 0.07 points.
 const ADVANTAGE: f64 = 1.25;
 
+/// Entries that the incoming keep room for.
+const ROOM: usize = 256;
+/// Smaller clocks' entries are in a cache anyway.
+const LARGE: usize = 1 << 15;
+/// Entries of each kind that are looked at before the hands move.
+const FETCHED: usize = 16;
+
 impl<H: Handle, G: Ghosts> Clock<H, G> {
     #[inline]
     pub(super) fn adopt(&mut self, budget: Budget) {
@@ -57,6 +64,14 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
 
     /// Gives a ring to at most so many entries that wait, and tells how many there were.
     pub(super) fn take_in(&mut self, at_most: usize) -> usize {
+        let mut taken = if self.returning.is_empty() { 0 } else { self.take_back(at_most) };
+        taken += self.take_in_new(at_most - taken);
+        self.steps += taken as u64;
+        taken
+    }
+
+    #[cold]
+    fn take_back(&mut self, at_most: usize) -> usize {
         let mut taken = 0;
         while taken < at_most {
             let Some(Victim { entry, weight, origin }) = self.returning.pop_front() else { break };
@@ -64,22 +79,54 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             self.aside -= weight;
             self.place(entry, Some(origin));
         }
-        while taken < at_most {
-            let Some(slot) = self.incoming.pop() else { break };
-            taken += 1;
-            self.place(slot.entry, None);
-        }
-        self.steps += taken as u64;
         taken
     }
 
-    #[inline]
+    fn take_in_new(&mut self, at_most: usize) -> usize {
+        let mut incoming = std::mem::take(&mut self.incoming);
+        let taken = at_most.min(incoming.len());
+        for (entry, weight) in incoming.drain(..taken) {
+            self.coming -= weight;
+            self.place(entry, None);
+        }
+        incoming.shrink_to(ROOM);
+        self.incoming = incoming;
+        taken
+    }
+
+    /// Looks at what the hands will meet next, all at once: in a large clock most of it is in no processor's cache, and so it is waited
+    /// for once, not entry by entry.
+    pub(super) fn fetch(&self) {
+        if !self.is_large() {
+            return;
+        }
+        for (entry, _) in self.incoming.iter().take(FETCHED) {
+            self.window_ghosts.fetch(entry.hash());
+            self.main_ghosts.fetch(entry.hash());
+        }
+        for entry in self.young.firsts(FETCHED) {
+            entry.uses();
+        }
+        let (ring, ghosts) = match self.window_is_due() {
+            true => (&self.old, &self.window_ghosts),
+            false => (&self.main, &self.main_ghosts),
+        };
+        for entry in ring.firsts(FETCHED) {
+            ghosts.fetch(entry.hash());
+        }
+    }
+
+    pub fn is_large(&self) -> bool {
+        self.young.len() + self.old.len() + self.main.len() >= LARGE
+    }
+
+    #[inline(always)] // into the loop over what is new
     fn place(&mut self, entry: H, origin: Option<Origin>) {
         if entry.is_gone() {
             return;
         }
-        let weight = Weight::of(entry.weight()).value();
-        let capacity = self.budget.capacity;
+        let counted = Weight::of(entry.weight());
+        let (weight, capacity) = (counted.value(), self.budget.capacity);
         self.time.now += weight.min(capacity);
         if weight > capacity {
             let origin = Origin::new(Left::Window, self.time.now);
@@ -88,7 +135,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         if self.policy == Policy::ThreeHands && self.returns_soon(&entry, weight, origin) {
             return self.enter_main(entry);
         }
-        let slot = self.count(entry);
+        let slot = Slot { entry, stamp: self.time.stamp(), weight: counted };
         match self.policy {
             Policy::ThreeHands => self.young.push(slot),
             Policy::Clock => self.main.push(slot),
@@ -193,6 +240,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Sends the window's last to main, or gives it up.
+    #[inline]
     pub(super) fn tail_hand(&mut self, spares: bool) -> Option<Victim<H>> {
         let slot = self.old.pop().or_else(|| self.young.pop())?;
         self.steps += 1;
@@ -203,7 +251,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             self.enter_main(slot.entry);
             return None;
         }
-        Some(self.doom(slot.entry, Left::Window, self.time.now))
+        Some(self.doom(slot.entry, slot.weight, Left::Window, self.time.now))
     }
 
     fn earns_main(&mut self, entry: &H) -> bool {
@@ -217,6 +265,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     }
 
     /// Sends main's first round again, or gives it up.
+    #[inline(never)]
     pub(super) fn main_hand(&mut self, spares: bool) -> Option<Victim<H>> {
         let slot = self.main.pop()?;
         self.steps += 1;
@@ -233,11 +282,12 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         }
         self.balance.met_cold();
         let stamp = self.time.now - self.time.age(slot.stamp);
-        Some(self.doom(slot.entry, Left::Main, stamp))
+        Some(self.doom(slot.entry, slot.weight, Left::Main, stamp))
     }
 
     /// Lets go of an entry; its ghost stays.
-    fn doom(&mut self, entry: H, left: Left, stamp: u64) -> Victim<H> {
+    #[inline(always)] // a copy for each ring
+    fn doom(&mut self, entry: H, weight: Weight, left: Left, stamp: u64) -> Victim<H> {
         if self.policy == Policy::ThreeHands {
             let (entries, now) = (self.len() + 1, self.time.now);
             let ghosts = match left {
@@ -247,9 +297,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             ghosts.fit(entries, self.budget.capacity, now);
             ghosts.put(entry.hash(), stamp, now);
         }
-        let weight = Weight::of(entry.weight()).value();
-        let origin = Origin::new(left, stamp);
-        Victim { entry, weight, origin }
+        Victim { entry, weight: weight.value(), origin: Origin::new(left, stamp) }
     }
 }
 
@@ -360,6 +408,6 @@ mod tests {
             let origin = Origin::new(left, 12_345);
             assert_eq!((origin.left(), origin.stamp()), (left, 12_345));
         }
-        assert_eq!(size_of::<Origin>(), 8);
+        assert_eq!(size_of::<Option<Origin>>(), 8);
     }
 }

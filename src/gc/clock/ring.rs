@@ -4,7 +4,7 @@
 //!   hand ─► ┌──────────┐   ┌──────────┐   ┌──────────┐ ◄─ push
 //!           │  ·  s  s │──►│ s  s  s s│──►│ s  s  ·  │
 //!           └──────────┘   └──────────┘   └──────────┘
-//!            a block of 128 slots of 16 bytes
+//!            a block of 128 slots of 16 bytes; under the hand it lies the other way round, for the hand to pop
 //! ```
 //!
 //! A ring is a queue: the hand pops at the front, and what it spares is pushed at the back again.
@@ -31,6 +31,8 @@ pub struct Weight(u32);
 impl Weight {
     const MANTISSA: u32 = 27;
     const EXPONENT_MAX: u32 = 31;
+    /// The greatest there is.
+    pub const MOST: u64 = ((1 << Self::MANTISSA) - 1) << Self::EXPONENT_MAX;
 
     /// The code nearest to `weight`; above 2⁵⁸ the greatest there is.
     #[inline]
@@ -73,14 +75,13 @@ pub struct Slot<H> {
     pub weight: Weight,
 }
 
-type Block<H> = Vec<Option<Slot<H>>>;
+type Block<H> = Vec<Slot<H>>;
 
 /// A queue of slots that knows its weight.
 #[derive(Debug)]
 pub struct Ring<H> {
-    /// Popped from: what lies before `first` is gone.
+    /// Popped from: the first is the last.
     head: Block<H>,
-    first: usize,
     /// Full blocks.
     middle: VecDeque<Block<H>>,
     /// Pushed to.
@@ -95,7 +96,6 @@ impl<H> Ring<H> {
     pub fn new() -> Self {
         Self {
             head: Vec::new(),
-            first: 0,
             middle: VecDeque::new(),
             tail: Vec::new(),
             spare: Vec::new(),
@@ -111,7 +111,7 @@ impl<H> Ring<H> {
         if self.tail.len() == self.tail.capacity() {
             self.make_room();
         }
-        self.tail.push(Some(slot));
+        self.tail.push(slot);
     }
 
     #[cold]
@@ -127,14 +127,10 @@ impl<H> Ring<H> {
 
     #[inline(always)]
     pub fn pop(&mut self) -> Option<Slot<H>> {
-        if self.len == 0 {
-            return None;
-        }
-        if self.first == self.head.len() {
+        if self.head.is_empty() {
             self.next_head();
         }
-        let slot = self.head.get_mut(self.first)?.take()?;
-        self.first += 1;
+        let slot = self.head.pop()?;
         self.len -= 1;
         self.weight -= slot.weight.value();
         Some(slot)
@@ -143,18 +139,22 @@ impl<H> Ring<H> {
     /// The next block comes under the hand; the tail, in a ring that has no other block.
     #[cold]
     fn next_head(&mut self) {
-        self.first = 0;
-        self.head.clear();
-        let Some(block) = self.middle.pop_front() else {
-            return std::mem::swap(&mut self.head, &mut self.tail);
-        };
-        self.spare = std::mem::replace(&mut self.head, block);
+        match self.middle.pop_front() {
+            Some(block) => self.spare = std::mem::replace(&mut self.head, block),
+            None => std::mem::swap(&mut self.head, &mut self.tail),
+        }
+        self.head.reverse();
     }
 
     #[inline]
     pub fn front(&self) -> Option<&Slot<H>> {
-        let next = || self.middle.front().unwrap_or(&self.tail).first();
-        self.head.get(self.first).or_else(next)?.as_ref()
+        self.head.last().or_else(|| self.middle.front().unwrap_or(&self.tail).first())
+    }
+
+    /// Some of the first, so many at the most.
+    #[inline]
+    pub fn firsts(&self, most: usize) -> impl Iterator<Item = &H> {
+        self.head.iter().rev().take(most).map(|slot| &slot.entry)
     }
 
     /// Keeps, in order, the slots that `keep` approves of.
@@ -164,8 +164,8 @@ impl<H> Ring<H> {
             slot.into_iter().for_each(|slot| self.push(slot));
         }
         self.spare = Vec::new();
-        if self.first == self.head.len() {
-            (self.head, self.first) = (Vec::new(), 0);
+        if self.head.is_empty() {
+            self.head = Vec::new();
         }
         self.tail.shrink_to_fit();
         self.middle.shrink_to_fit();
@@ -173,7 +173,7 @@ impl<H> Ring<H> {
 
     pub fn restamp(&mut self, stamp: impl Fn(u32) -> u32) {
         let ends = [&mut self.head, &mut self.tail];
-        for slot in self.middle.iter_mut().chain(ends).flatten().flatten() {
+        for slot in self.middle.iter_mut().chain(ends).flatten() {
             slot.stamp = stamp(slot.stamp);
         }
     }
@@ -195,7 +195,7 @@ impl<H> Ring<H> {
     pub fn bytes(&self) -> usize {
         let blocks = self.middle.iter().chain([&self.head, &self.tail, &self.spare]);
         let slots: usize = blocks.map(Vec::capacity).sum();
-        slots * size_of::<Option<Slot<H>>>() + self.middle.capacity() * size_of::<Block<H>>()
+        slots * size_of::<Slot<H>>() + self.middle.capacity() * size_of::<Block<H>>()
     }
 }
 

@@ -1,0 +1,81 @@
+//! How far one batch of strips goes.
+
+use super::{Sweep, pass::Want, region::Region};
+use crate::sync::tally::Relaxed;
+
+/// Entries stripped under one hold of the rings' lock.
+const BATCH: usize = 64;
+/// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
+/// most, and only as long as the hands have made few steps. (An insert pays for one sweep, so neither may be large.)
+const SLACK: u64 = 1024;
+const AHEAD: usize = 16;
+
+/// What a batch is after, with what is looked up once for all of it.
+#[derive(Debug)]
+pub struct Quota {
+    want: Want,
+    /// Strips that the floor leaves room for.
+    spare: usize,
+    /// For [`Want::Fit`]: the weight beyond which strips must be, and the one that they may go down to.
+    full: u64,
+    goal: u64,
+}
+
+/// How far below `max_weight` a sweep may go.
+pub fn slack(most: u64) -> u64 {
+    most / SLACK
+}
+
+impl Quota {
+    /// The weight that is still to be stripped, after so many strips of so much weight (which are not taken off the sums yet).
+    #[inline(always)] // at one place
+    pub fn left<K, V>(
+        &self,
+        region: &Region<K, V>,
+        strips: usize,
+        weight: u64,
+        few_steps: bool,
+    ) -> Option<u64>
+    where
+        K: Eq + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        if let Want::Fit = self.want {
+            let weight = region.sums.weight.load(Relaxed).saturating_sub(weight);
+            let ahead = strips > 0 && strips < AHEAD.min(self.spare) && few_steps;
+            let more = weight > self.full || weight > self.goal && ahead;
+            return (more && strips < BATCH).then(|| weight - self.goal);
+        }
+        if strips >= BATCH.min(self.spare) {
+            return None;
+        }
+        match self.want {
+            Want::Bytes(most) => {
+                let bytes = region.learned.bytes(weight);
+                (bytes < most && strips < region.sure_of()).then(|| region.weight_of(most - bytes))
+            }
+            Want::Entries(most) => {
+                let left = most.saturating_sub(strips as u64);
+                (left > 0).then(|| left.saturating_mul(region.average_weight()))
+            }
+            Want::Fit => None,
+        }
+    }
+}
+
+impl<K, V> Region<K, V>
+where
+    K: Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(super) fn quota(&self, want: Want) -> Quota {
+        let spare = Sweep::entries(self).saturating_sub(self.bounds.floor) as usize;
+        let most = self.bounds.max_weight.unwrap_or(u64::MAX);
+        Quota { want, spare, full: self.full(most), goal: most - slack(most) }
+    }
+
+    /// Strips that may be decided on at once: few while little was learned of what they free.
+    fn sure_of(&self) -> usize {
+        if self.ledger.is_measured() { self.learned.batch(BATCH) } else { BATCH }
+    }
+}
