@@ -226,7 +226,10 @@ where
             entry.set_weight(weight);
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
-                Ok(()) => return None,
+                Ok(()) => {
+                    self.counters.count(Frequent::Addition);
+                    return None;
+                }
                 Err(entry) => (key, value) = self.take_apart(entry),
             }
         }
