@@ -98,6 +98,7 @@ impl<K, V> Entry<K, V> {
     }
 
     /// Waits for whoever changes slot and weight just now: a few instructions, none of them a user's.
+    #[inline]
     pub fn write(&self) -> Writing<'_> {
         loop {
             match self.try_write() {
@@ -108,6 +109,7 @@ impl<K, V> Entry<K, V> {
     }
 
     /// `None` if another thread is at it.
+    #[inline]
     pub fn try_write(&self) -> Option<Writing<'_>> {
         // Acquire: pairs with the Release of the Writing before.
         let free = self.writing.compare_exchange(false, true, Acquire, Relaxed).is_ok();
@@ -116,6 +118,7 @@ impl<K, V> Entry<K, V> {
 }
 
 impl Drop for Writing<'_> {
+    #[inline]
     fn drop(&mut self) {
         // Release: pairs with the Acquire in `try_write`.
         self.0.store(false, Release);

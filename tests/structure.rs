@@ -39,6 +39,7 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
             "calm",
             "clock",
             "ghost",
+            "graves",
             "learned",
             "ledger",
             "log",
@@ -67,7 +68,8 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
     ("clock", &["ghost"]),
     ("bag", &[]),
     ("ledger", &[]),
-    ("region", &["mod", "ages", "bag", "clock", "learned", "ledger", "pass"]),
+    ("graves", &["bag", "ledger", "region"]),
+    ("region", &["mod", "ages", "bag", "clock", "graves", "learned", "ledger", "pass"]),
     ("pass", &["mod", "ages", "bag", "clock", "ledger", "region"]),
 ];
 

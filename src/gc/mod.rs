@@ -20,6 +20,7 @@ mod band;
 mod calm;
 mod clock;
 mod ghost;
+mod graves;
 mod learned;
 mod ledger;
 mod log;
