@@ -218,7 +218,6 @@ where
     }
 
     /// Where there is no strong value; where the key was found `absent`, most likely none at all.
-    #[inline(never)]
     fn insert_guarded(
         &self,
         hash: u64,
