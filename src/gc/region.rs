@@ -524,10 +524,10 @@ where
         value
     }
 
-    /// What a slot gave up that was strong: a pinned read may have handed out a reference. Then one count waits for it.
+    /// What a slot gave up that was strong, in an exchange by this thread: a pinned read may have handed out a reference. Then one count waits for it.
     #[inline]
     fn wait_for_pins(&self, value: &Arc<V>) {
-        if pin::pinned() {
+        if pin::pinned_since_exchange() {
             self.keep_for_pins(Arc::clone(value));
         }
     }

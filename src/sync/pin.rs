@@ -26,7 +26,10 @@
 //! `pins -= 1` is a Release, the look at `pins` an Acquire: reads through a pin that has gone happen before the drop.
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
-use super::{Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room};
+use super::{
+    Ordering::*, add_and_fence, epoch, fence, fence_after_exchange, lock, pins, stripe, tally, waiting,
+    waiting_room,
+};
 use std::mem;
 
 pub const STRIPES: usize = 8;
@@ -70,6 +73,18 @@ impl Drop for Pin {
 pub fn pinned() -> bool {
     // Partner: the fence in `Pin::new` (invariant 1).
     fence(SeqCst);
+    any()
+}
+
+/// The same, where this thread changed the slot by an exchange.
+#[inline]
+pub fn pinned_since_exchange() -> bool {
+    // Partner: as in `pinned`.
+    fence_after_exchange();
+    any()
+}
+
+fn any() -> bool {
     // Acquire: pairs with the Release of a pin that went.
     pins().iter().any(|pins| pins.load(Acquire) != 0)
 }
