@@ -414,6 +414,19 @@ fn pinned_pass() {
 }
 
 #[test]
+fn replace_flush() {
+    // A thread fills its row of graves and empties it, while another empties all.
+    fn replace_twice(scene: &Scene) {
+        insert(scene, 2, WEIGHT);
+        insert(scene, 3, WEIGHT);
+    }
+    race("replace, replace ∥ flush", plain, [replace_twice, |s| s.region.flush()], |s| {
+        whole(s);
+        assert_eq!((read(s), weight(s)), (Some(3), WEIGHT));
+    });
+}
+
+#[test]
 fn pinned_replace() {
     race("pinned get ∥ insert", plain, [pinned_read, |s| insert(s, 2, WEIGHT)], |s| {
         all_freed(s);

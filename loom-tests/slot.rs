@@ -1,7 +1,7 @@
 //! The slot against itself: every pair of its operations that meet in the map.
 
 use crate::witness::{Count, Witness, race};
-use weakmap::model::{Arc, Displaced, Guard, Mutex, Retired, Slot, State};
+use weakmap::model::{Arc, Displaced, Guard, Mutex, Retired, Slot, State, Urn};
 
 /// A slot with value 1, and a second count on that value where `held`.
 struct Scene {
@@ -293,4 +293,52 @@ fn close_if_close() {
     race("close_if ∥ close", strong, [close_if, close], |s| {
         assert_eq!((s.slot.state(), s.count.living()), (State::Closed, 0));
     });
+}
+
+/// A strong slot, and an urn that one thread fills.
+struct Burial {
+    scene: Scene,
+    urn: Urn<Witness>,
+}
+
+fn burial() -> Burial {
+    Burial { scene: strong(), urn: Urn::new() }
+}
+
+fn replace_strong(burial: &Burial) {
+    let guard = Guard::new();
+    let value = Arc::new(burial.scene.count.value(2));
+    let Ok((displaced, retired)) = burial.scene.slot.replace_strong(value, &guard) else { return };
+    burial.urn.put(retired);
+    assert_eq!(displaced.read(), 1);
+}
+
+fn take(burial: &Burial) {
+    if let Some(retired) = burial.urn.take() {
+        retire(&Guard::new(), retired);
+    }
+}
+
+#[test]
+fn put_take_take() {
+    // A thread retires into its urn, two others empty it: one of them, or none, has the count.
+    race("put ∥ take ∥ take", burial, [replace_strong, take, take], |b| {
+        take(b);
+        assert_eq!(b.scene.count.living(), 1);
+    });
+}
+
+#[test]
+fn replace_strong_strip() {
+    // Replaced, or stripped first: then it is given back.
+    race("replace of a strong one ∥ pass", burial, [replace_strong, |b| pass(&b.scene)], |b| {
+        take(b);
+        whole(&b.scene);
+    });
+}
+
+#[test]
+fn get_replace_strong() {
+    let read = |b: &Burial| assert!(get(&b.scene).is_some());
+    race("get ∥ replace of a strong one", burial, [read, replace_strong], take);
 }

@@ -75,10 +75,16 @@ impl<K: Eq, V> Flights<K, V> {
     }
 
     /// Cancels the key's flight, if there is one.
+    #[inline]
     pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
         if self.any() {
-            self.table.remove_sync(&Sought::by(hash, key, &()));
+            self.cancel_there(hash, key);
         }
+    }
+
+    #[cold]
+    fn cancel_there<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
+        self.table.remove_sync(&Sought::by(hash, key, &()));
     }
 
     /// Cancels all.
@@ -89,6 +95,7 @@ impl<K: Eq, V> Flights<K, V> {
     }
 
     /// Whether there may be a flight.
+    #[inline]
     pub fn any(&self) -> bool {
         // Partner: the fence in `join`.
         fence(SeqCst);

@@ -422,7 +422,7 @@ where
             hits: counters.sum(Frequent::Hit),
             misses: counters.sum(Frequent::Miss),
             revivals: events.revivals.load(Relaxed),
-            inserts: counters.sum(Frequent::Insert),
+            inserts: counters.sum(Frequent::Addition) + counters.sum(Frequent::Replacement),
             replaced: counters.sum(Frequent::Replacement),
             removed: events.removed.load(Relaxed),
             too_heavy: events.too_heavy.load(Relaxed),
@@ -489,9 +489,8 @@ where
 
     /// What follows an insert: room for what was put in.
     fn inserted(&self, weight: u64) {
-        self.region.counters.count(Frequent::Insert);
         self.region.fit();
-        self.collector().assist(weight, self.region.lesson(weight));
+        self.collector().assist(weight, || self.region.lesson(weight));
     }
 
     fn removed(&self) {
@@ -514,7 +513,7 @@ where
         let average = self.region.average_weight();
         let bytes = self.region.lesson(average);
         let reserved = self.collector().reserve(bytes.unwrap_or(average));
-        self.collector().assist(average, bytes);
+        self.collector().assist(average, || bytes);
         let value = Arc::new(load()?);
         drop(reserved);
         let weight = self.weigh(entry.key(), &value);
@@ -526,7 +525,10 @@ where
         entry.set_weight(weight);
         entry.slot.fill(Arc::clone(&value));
         match seat.land(|| self.region.link_unless_alive(entry)) {
-            Some(None) => self.inserted(weight.saturating_sub(average)),
+            Some(None) => {
+                self.region.counters.count(Frequent::Addition);
+                self.inserted(weight.saturating_sub(average));
+            }
             Some(Some(newer)) => return Ok(newer),
             None => (), // cancelled
         }

@@ -77,6 +77,37 @@ pub struct Displaced<V> {
 #[must_use = "give it to `Guard::defer_execute`"]
 pub struct Retired<V>(#[allow(dead_code)] Weak<V>);
 
+/// A place for a count that was retired, which whoever comes first takes out.
+#[derive(Debug)]
+pub struct Urn<V>(AtomicPtr<V>);
+
+impl<V> Urn<V> {
+    pub fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// For one thread alone, which has seen it empty: else what is in it stays there for good.
+    #[inline]
+    pub fn put(&self, retired: Retired<V>) {
+        // Release: pairs with the Acquire in `take`.
+        self.0.store(Weak::into_raw(retired.0).cast_mut(), Release);
+    }
+
+    pub fn take(&self) -> Option<Retired<V>> {
+        // Relaxed: a look that saves the exchange.
+        let filled = !self.0.load(Relaxed).is_null();
+        // Acquire: pairs with the Release in `put`.
+        let word = if filled { self.0.swap(ptr::null_mut(), Acquire) } else { ptr::null_mut() };
+        (!word.is_null()).then(|| retire(word))
+    }
+}
+
+impl<V> Drop for Urn<V> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Slot<V>(AtomicPtr<V>);
@@ -177,6 +208,27 @@ impl<V> Slot<V> {
         // A dead value stays dead (invariant 4), so the exchange closes what was looked at.
         (dead && self.0.compare_exchange(word, ptr::null_mut(), AcqRel, Relaxed).is_ok())
             .then(|| retire(word))
+    }
+
+    /// Swaps a new value in, in the place of one that is strong; else gives it back.
+    #[inline]
+    pub fn replace_strong(
+        &self,
+        value: Arc<V>,
+        _guard: &impl Guarding,
+    ) -> Result<(Arc<V>, Retired<V>), Arc<V>> {
+        let mut word = self.0.load(Acquire);
+        if state_of(word) != State::Strong {
+            return Err(value);
+        }
+        let new = word_of(value);
+        loop {
+            match self.0.compare_exchange(word, new, AcqRel, Acquire) {
+                Ok(_) => return Ok((take_strong(word), retire(word))),
+                Err(now) if state_of(now) != State::Strong => return Err(reclaim(new)),
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// Swaps a new value in; gives it back if the slot is closed.
@@ -280,13 +332,19 @@ fn retire<V>(word: *mut V) -> Retired<V> {
     Retired(unsafe { Weak::from_raw(pointer_of(word)) })
 }
 
+/// The strong count of a STRONG word that was taken out.
 #[allow(unsafe_code)]
+fn take_strong<V>(word: *mut V) -> Arc<V> {
+    debug_assert_eq!(state_of(word), State::Strong);
+    // SAFETY: the caller took this word out of the slot, its strong count is the caller's (invariant 1).
+    unsafe { Arc::from_raw(pointer_of(word)) }
+}
+
 fn displaced<V>(word: *mut V) -> Displaced<V> {
     let retired = retire(word);
     let state = state_of(word);
     let value = match state {
-        // SAFETY: the strong count of a STRONG word that was taken out is ours (invariant 1).
-        State::Strong => Some(unsafe { Arc::from_raw(pointer_of(word)) }),
+        State::Strong => Some(take_strong(word)),
         _ => retired.0.upgrade(),
     };
     Displaced { value, state, retired }

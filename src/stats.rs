@@ -123,7 +123,7 @@ const _: () = assert!(OWN <= EXCLUSIVE);
 pub enum Frequent {
     Miss,
     Hit,
-    Insert,
+    Addition,
     Replacement,
 }
 

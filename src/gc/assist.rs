@@ -19,10 +19,17 @@ const MOST_YIELDS: usize = 8;
 impl Collector {
     /// What a thread does that inserted (or is about to insert) so much weight, which stands for so many bytes where that was learned:
     /// nothing below the trigger.
-    pub(crate) fn assist(&self, weight: u64, bytes: Option<u64>) {
-        if self.0.ticks.glance() {
+    #[inline]
+    pub(crate) fn assist(&self, weight: u64, bytes: impl FnOnce() -> Option<u64>) {
+        if self.0.calm.ticks() && self.0.ticks.glance() {
             self.tick();
         }
+        if !self.0.calm.lasts(&self.0.ledger) {
+            self.assist_by_settings(weight, bytes());
+        }
+    }
+
+    fn assist_by_settings(&self, weight: u64, bytes: Option<u64>) {
         let settings = self.0.settings.load();
         let load = self.load(&settings);
         if load.x > settings.pacer.trigger() {

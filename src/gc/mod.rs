@@ -17,8 +17,10 @@ mod assist;
 mod background;
 mod bag;
 mod band;
+mod calm;
 mod clock;
 mod ghost;
+mod graves;
 mod learned;
 mod ledger;
 mod log;
@@ -96,6 +98,7 @@ use crate::{
     },
     tuning::Tuning,
 };
+use calm::Calm;
 use ledger::{Ledger, Reserved};
 use pass::{Order, Swept};
 use rest::Rest;
@@ -141,6 +144,7 @@ pub struct Collector(Arc<Shared>);
 
 struct Shared {
     settings: ArcSwap<Settings>,
+    calm: Calm,
     ledger: Arc<Ledger>,
     regions: ArcSwap<Vec<Weak<dyn Sweep>>>,
     /// Maps attached.
@@ -186,6 +190,7 @@ impl Collector {
         }
         let ledger = Ledger { limit: AtomicU64::new(settings.bytes), ..Ledger::default() };
         Ok(Self(Arc::new(Shared {
+            calm: Calm::new(&settings),
             settings: ArcSwap::from_pointee(settings),
             ledger: Arc::new(ledger),
             regions: ArcSwap::from_pointee(Vec::new()),
@@ -248,6 +253,7 @@ impl Collector {
         let x = self.load(&settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
         self.0.ledger.limit.store(settings.bytes, Relaxed);
+        self.0.calm.heed(&settings);
         self.0.settings.store(Arc::new(settings));
     }
 
@@ -336,6 +342,7 @@ impl Collector {
         &self.0.ledger
     }
 
+    #[inline]
     pub(crate) fn limit(&self) -> u64 {
         self.0.ledger.limit.load(Relaxed)
     }
@@ -422,6 +429,7 @@ impl Collector {
         let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
         let x = live.saturating_sub(pending);
         // Where bytes are not measured, weights are taken at their word.
+        self.0.calm.tell(live);
         ledger::update(&ledger.used, if settings.measures { x } else { 0 });
         ledger::update(&ledger.room, settings.pacer.goal().saturating_sub(x));
         Load { live, error: sample.error, x }

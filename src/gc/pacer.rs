@@ -129,6 +129,11 @@ impl Pacer {
         self.limit - self.limit / 32
     }
 
+    /// The most bytes, with what may be missing, at which an insert has nothing to do; 0 for none.
+    pub fn calm(&self) -> u64 {
+        if self.cycles() { 0 } else { self.trigger() }
+    }
+
     /// Whether passes come in cycles, at [`Self::next_pass`], instead of debt.
     pub fn cycles(&self) -> bool {
         self.law != Law::Pacer

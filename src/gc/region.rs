@@ -21,15 +21,16 @@ use super::{
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
+    graves::Graves,
     learned::Learned,
-    ledger::{Cause, Ledger, Pending},
+    ledger::{Cause, Ledger},
     pass::{self, Tray},
 };
 use crate::{
     entry::{Entry, Writing},
     index::{Index, Keyed},
     slot::{Displaced, Found, Retired, State},
-    stats::{Counters, Events, Row, count},
+    stats::{Counters, Events, Frequent, Row, count},
     sync::{
         Arc, Guard, Guarding, Look, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
@@ -73,7 +74,7 @@ pub struct Region<K, V> {
     /// Boxed: it is large, and moved while a map is built (on loom's small stacks, too).
     pub(super) rings: Mutex<Box<Rings<K, V>>>,
     pub(super) incoming: Bag<Came<K, V>>,
-    pub(super) graves: Bag<Grave<V>>,
+    pub(super) graves: Graves<V>,
     /// Of no entries: what the last batch lay in, for the next one.
     pub(super) tray: shared::Mutex<Tray<K, V>>,
     pub(super) bounds: Bounds,
@@ -117,14 +118,6 @@ pub struct Came<K, V> {
     pub origin: Option<Origin>,
 }
 
-/// A weak count that waits for its guard, and the bytes that come back with it.
-#[derive(Debug)]
-pub struct Grave<V> {
-    _retired: Retired<V>,
-    /// For the first of a batch: of all of it. Boxed: a full bag fits malloc's small bins.
-    _pending: Option<Box<Pending>>,
-}
-
 /// What a region adds up (invariant 2).
 #[derive(Debug, Default)]
 pub struct Sums {
@@ -165,7 +158,7 @@ where
             index: Index::new(),
             rings: Mutex::new(Rings::new(bounds.policy)),
             incoming: Bag::new(),
-            graves: Bag::new(),
+            graves: Graves::new(),
             tray: shared::Mutex::default(),
             bounds,
             learned: Learned::default(),
@@ -208,31 +201,59 @@ where
 
     /// Puts a value in, in the place of what the key had. Returns that, if it was still alive.
     pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
-        let (mut key, mut value) = (key, Some(value));
+        let mut value = Some(value);
         let row = self.counters.row();
         // Linking tells, too, that a key is present; but then the entry was made in vain.
-        let mut look_first = !row.is_some_and(Row::is_long);
-        loop {
-            let replace =
-                |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.replace(entry, &mut value, weight, guard);
-            let replaced = if look_first { self.index.read(hash, &key, replace).flatten() } else { None };
-            if let Some(displaced) = replaced {
+        let mut absent = row.is_some_and(Row::is_long);
+        if !absent {
+            let swap =
+                |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.swap(entry, &mut value, weight, guard);
+            let found = self.index.read(hash, &key, swap);
+            if let Some(Some((displaced, many))) = found {
                 self.counters.replaced();
-                let replaced = self.settle(displaced);
-                self.tend_graves();
-                return replaced;
+                if many {
+                    self.tend_graves();
+                }
+                self.wait_for_pins(&displaced);
+                return Some(displaced);
+            }
+            absent = found.is_none();
+        }
+        self.link_or_replace(hash, key, value, weight, absent)
+    }
+
+    /// Where there is no strong value; where the key is taken for `absent`, most likely none at all.
+    fn link_or_replace(
+        &self,
+        hash: u64,
+        mut key: K,
+        mut value: Option<Arc<V>>,
+        weight: u64,
+        mut absent: bool,
+    ) -> Option<Arc<V>> {
+        loop {
+            if !mem::take(&mut absent) {
+                let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Look| {
+                    self.replace(entry, &mut value, weight, guard)
+                };
+                if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
+                    self.counters.replaced();
+                    let replaced = self.settle(displaced);
+                    self.tend_graves();
+                    return replaced;
+                }
             }
             let entry = StrongArc::new(Entry::vacant(hash, key));
             entry.set_weight(weight);
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
                 Ok(()) => {
-                    row.inspect(|row| row.go_on());
+                    self.counters.count(Frequent::Addition);
+                    self.counters.row().inspect(|row| row.go_on());
                     return None;
                 }
                 Err(entry) => (key, value) = self.take_apart(entry),
             }
-            look_first = true;
         }
     }
 
@@ -425,7 +446,32 @@ where
     pub(super) fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
         self.events.reaped.fetch_add(reaped, Relaxed);
         let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
-        self.graves.put_all(all.map(|retired| Grave { _retired: retired, _pending: pending.take() }));
+        self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
+    }
+
+    /// A new value in the place of a strong one, which is handed back; whether many counts wait in this thread's graves then. `None`,
+    /// with the value left where it was, if the slot is not strong.
+    #[inline]
+    fn swap(
+        &self,
+        entry: &StrongArc<Entry<K, V>>,
+        value: &mut Option<Arc<V>>,
+        weight: u64,
+        guard: &impl Guarding,
+    ) -> Option<(Arc<V>, bool)> {
+        let _writing = self.write(entry);
+        match entry.slot.replace_strong(value.take()?, guard) {
+            Ok((displaced, retired)) => {
+                // The charge stays. A weight changes under `Writing` alone, where nobody takes the new value out.
+                self.change_weight(entry, weight);
+                entry.touch();
+                Some((displaced, self.graves.put(retired)))
+            }
+            Err(back) => {
+                *value = Some(back);
+                None
+            }
+        }
     }
 
     /// `None`, with the value left where it was, if the slot is closed.
@@ -461,20 +507,47 @@ where
         }
     }
 
+    /// Of a strong value, under `Writing` where weights differ.
+    #[inline]
+    fn change_weight(&self, entry: &Entry<K, V>, weight: u64) {
+        let before = entry.weight();
+        if weight > before {
+            self.charge(weight - before);
+        }
+        if weight < before {
+            self.discharge(before - weight);
+        }
+        if weight != before {
+            entry.set_weight(weight);
+        }
+    }
+
     /// Gives back what the slot owned; the value, if it is alive.
     fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
         let Displaced { value, state, retired } = displaced;
         self.retire(retired);
-        if state == State::Strong && pin::pinned() {
-            // A pinned read may have handed out a reference: one count waits for it.
-            let (value, pending) = (value.clone(), self.ledger.pend(inline_bytes::<V>(), Cause::Pin));
-            let events = shared::Arc::clone(&self.events);
-            pin::defer(move || {
-                quietly(&events, || drop(value));
-                drop(pending);
-            });
+        if let (State::Strong, Some(value)) = (state, &value) {
+            self.wait_for_pins(value);
         }
         value
+    }
+
+    /// What a slot gave up that was strong, in an exchange by this thread: a pinned read may have handed out a reference. Then one count waits for it.
+    #[inline]
+    fn wait_for_pins(&self, value: &Arc<V>) {
+        if pin::pinned_since_exchange() {
+            self.keep_for_pins(Arc::clone(value));
+        }
+    }
+
+    #[cold]
+    fn keep_for_pins(&self, value: Arc<V>) {
+        let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Pin);
+        let events = shared::Arc::clone(&self.events);
+        pin::defer(move || {
+            quietly(&events, || drop(value));
+            drop(pending);
+        });
     }
 
     /// Key and value of an entry that could not be linked.
@@ -486,13 +559,13 @@ where
     }
 
     fn retire(&self, retired: Retired<V>) {
-        self.graves.put(Grave { _retired: retired, _pending: None });
+        self.graves.put(retired);
     }
 
     /// Gives back this thread's retired weak counts, if they are many or hold much. To be called without a guard, which would hold them
     /// back.
     pub(super) fn tend_graves(&self) {
-        if self.graves.len_of_own() >= full_graves::<V>() {
+        if self.graves.is_full() {
             pass::open_graves(self.graves.take_own());
         }
     }
@@ -581,11 +654,6 @@ pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
     }
 }
 
-/// Retired weak counts that a thread keeps at the most: 40, or what holds 64 KiB.
-fn full_graves<V>() -> usize {
-    ((64 << 10) / inline_bytes::<V>()).clamp(1, 40) as usize
-}
-
 /// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.
 pub const fn inline_bytes<V>() -> u64 {
     (2 * size_of::<usize>() + size_of::<V>()) as u64
@@ -597,6 +665,8 @@ pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;
     (size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
 }
+
+pub(super) use super::graves::Grave;
 
 pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
     sum.fetch_sub(amount, Relaxed);

@@ -50,6 +50,11 @@ impl Settings {
         !told && self.limit.origin != Origin::Variable
     }
 
+    /// Whether a tick finds anything to do.
+    pub fn ticks(&self) -> bool {
+        self.is_found() || self.limit.wall.is_some()
+    }
+
     /// Tuned anew, with what the outer loop has found out so far, if the limit is the same.
     pub fn keep_correction_of(self, old: &Self) -> Self {
         if self.limit.is_the_same(&old.limit) {

@@ -76,7 +76,7 @@ impl Collector {
     /// Called now and then by inserting threads.
     pub(super) fn tick(&self) {
         let settings = self.0.settings.load();
-        if !settings.is_found() && settings.limit.wall.is_none() {
+        if !settings.ticks() {
             return;
         }
         if settings.tuning.background {

@@ -182,6 +182,15 @@ impl Source {
         }
     }
 
+    /// Whether both say the same at any time.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        match (self.signal, &self.heap, &other.heap) {
+            (Signal::Given, Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => self.signal == other.signal,
+        }
+    }
+
+    #[inline]
     pub fn sample(&self, weight: u64) -> Sample {
         self.heap.as_ref().map_or(Sample::exact(weight), |heap| heap.sample())
     }

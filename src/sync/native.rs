@@ -54,6 +54,16 @@ pub fn add_and_fence(counter: &AtomicUsize, summand: usize, order: Ordering) {
     }
 }
 
+/// A full fence for whoever exchanged or added something just before: on x86 that was one, as in [`add_and_fence`].
+#[inline]
+pub fn fence_after_exchange() {
+    if cfg!(all(any(target_arch = "x86", target_arch = "x86_64"), not(miri))) {
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// The counters of live pins (see `pin`).
 pub fn pins() -> &'static [CachePadded<AtomicUsize>; super::pin::STRIPES] {
     static PINS: [CachePadded<AtomicUsize>; super::pin::STRIPES] =

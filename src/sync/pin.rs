@@ -27,7 +27,8 @@
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
 use super::{
-    Guard, Ordering::*, add_and_fence, epoch, fence, lock, pins, stripe, tally, waiting, waiting_room,
+    Guard, Ordering::*, add_and_fence, epoch, fence, fence_after_exchange, lock, pins, stripe, tally,
+    waiting, waiting_room,
 };
 use std::mem;
 
@@ -75,6 +76,18 @@ impl Drop for Pin {
 pub fn pinned() -> bool {
     // Partner: the fence in `Pin::new` (invariant 1).
     fence(SeqCst);
+    any()
+}
+
+/// The same, where this thread changed the slot by an exchange.
+#[inline]
+pub fn pinned_since_exchange() -> bool {
+    // Partner: as in `pinned`.
+    fence_after_exchange();
+    any()
+}
+
+fn any() -> bool {
     // Acquire: pairs with the Release of a pin that went.
     pins().iter().any(|pins| pins.load(Acquire) != 0)
 }

@@ -132,6 +132,11 @@ pub fn add_and_fence(counter: &AtomicUsize, summand: usize, order: Ordering) {
     fence(Ordering::SeqCst);
 }
 
+/// A fence.
+pub fn fence_after_exchange() {
+    fence(Ordering::SeqCst);
+}
+
 /// The counters of live pins, this execution's.
 pub fn pins() -> &'static [CachePadded<AtomicUsize>; STRIPES] {
     &PINS

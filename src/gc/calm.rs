@@ -1,0 +1,118 @@
+//! Calm: what an insert looks at instead of the settings, as long as it finds nothing to do.
+//!
+//! Tallies: they publish nothing. Whoever sees the level of a moment ago does what it would have done then.
+
+use super::{ledger::Ledger, settings::Settings};
+use crate::{
+    heap::Source,
+    sync::tally::{AtomicBool, AtomicU64, Relaxed},
+};
+
+/// By how much the heap may have moved before it is read again: so many bytes, or one part of the limit in so many.
+const STEP: (u64, u64) = (4 << 10, 1 << 10);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Calm {
+    /// The source that the collector was made with; while another is in force, there is no calm.
+    source: Source,
+    /// Bytes in use, up to which an insert has nothing to do; 0 where it is to look always.
+    level: AtomicU64,
+    step: AtomicU64,
+    /// Bytes in use at the last reading.
+    told: AtomicU64,
+    /// Whether anything is due once in a while.
+    ticks: AtomicBool,
+}
+
+impl Calm {
+    pub fn new(settings: &Settings) -> Self {
+        let new = Self {
+            source: settings.source.clone(),
+            level: AtomicU64::new(0),
+            step: AtomicU64::new(0),
+            told: AtomicU64::new(u64::MAX),
+            ticks: AtomicBool::new(false),
+        };
+        new.heed(settings);
+        new
+    }
+
+    /// Goes by these settings from now on.
+    pub fn heed(&self, settings: &Settings) {
+        let known = settings.source.is_the_same(&self.source);
+        self.level.store(if known { settings.pacer.calm() } else { 0 }, Relaxed);
+        self.step.store(STEP.0.min(settings.bytes / STEP.1), Relaxed);
+        self.ticks.store(settings.ticks(), Relaxed);
+    }
+
+    /// So much is in use now.
+    pub fn tell(&self, live: u64) {
+        super::ledger::update(&self.told, live);
+    }
+
+    #[inline]
+    pub fn ticks(&self) -> bool {
+        self.ticks.load(Relaxed)
+    }
+
+    /// Whether the heap is where it was at the last reading, about, and below all that is acted on, however wrong the source may be.
+    #[inline]
+    pub fn lasts(&self, ledger: &Ledger) -> bool {
+        let level = self.level.load(Relaxed);
+        level > 0 && {
+            let sample = self.source.sample(ledger.weight.load(Relaxed));
+            let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
+            live.abs_diff(self.told.load(Relaxed)) <= self.step.load(Relaxed)
+                && live.saturating_add(sample.error) <= level
+        }
+    }
+}
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests {
+    use super::*;
+    use crate::{Tuning, gc::Law, heap::Scripted};
+
+    const LIMIT: u64 = 1 << 20;
+
+    fn tuning(heap: &Scripted) -> Tuning {
+        Tuning::new().limit(LIMIT).heap(heap.clone())
+    }
+
+    fn settings(tuning: Tuning) -> Settings {
+        Settings::new(tuning).expect("it can work")
+    }
+
+    #[test]
+    fn lasts_while_the_heap_is_low_and_where_it_was() {
+        let (heap, ledger) = (Scripted::new(), Ledger::default());
+        let calm = Calm::new(&settings(tuning(&heap)));
+        assert!(!calm.lasts(&ledger), "it was never read");
+        calm.tell(0);
+        assert!(calm.lasts(&ledger));
+        heap.set(LIMIT / 2);
+        assert!(!calm.lasts(&ledger), "it moved");
+        calm.tell(LIMIT / 2);
+        assert!(calm.lasts(&ledger));
+        drop(ledger.reserve(LIMIT / 2));
+        assert!(calm.lasts(&ledger));
+        let _reserved = ledger.reserve(LIMIT / 2);
+        calm.tell(LIMIT);
+        assert!(!calm.lasts(&ledger), "it is high");
+    }
+
+    #[test]
+    fn never_with_another_source_nor_where_passes_come_in_cycles() {
+        let ledger = Ledger::default();
+        let tuning = tuning(&Scripted::new());
+        let calm = Calm::new(&settings(tuning.clone()));
+        calm.tell(0);
+        calm.heed(&settings(tuning.clone().heap(Scripted::new())));
+        assert!(!calm.lasts(&ledger));
+        calm.heed(&settings(tuning.clone().law(Law::EveryPass)));
+        assert!(!calm.lasts(&ledger));
+        calm.heed(&settings(tuning));
+        assert!(calm.lasts(&ledger));
+    }
+}
