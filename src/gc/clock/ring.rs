@@ -149,6 +149,9 @@ impl<H> Ring<H> {
             return std::mem::swap(&mut self.head, &mut self.tail);
         };
         self.spare = std::mem::replace(&mut self.head, block);
+        if self.middle.capacity() > 4 * self.middle.len().max(4) {
+            self.middle.shrink_to(2 * self.middle.len());
+        }
     }
 
     #[inline]
