@@ -9,7 +9,7 @@
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
 //! [`Quiet`](crate::quiet::Quiet) stops).
 
-use crate::sync::{Edge, Guard, HashIndex, Look, StrongArc};
+use crate::sync::{Edge, Guard, HashIndex, Look, Reserve, StrongArc};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -84,6 +84,24 @@ impl<T: Keyed<Key: Eq>> Index<T> {
         }
     }
 
+    /// See [`Braced`].
+    pub fn brace(&self) -> Braced<'_, T> {
+        let slots = self.table.capacity();
+        let missing = slots.saturating_sub(*self.table.capacity_range().start());
+        Braced { index: self, slots, reserve: self.table.reserve(missing) }
+    }
+
+    /// Moves what lies in a table of so many slots over to the one that took its place, and frees the old one.
+    fn leave(&self, slots: usize) {
+        for _ in 0..=slots / MOVED {
+            self.table.contains(&Nothing);
+        }
+        // As in `pass`: what is retired in one epoch is freed three epochs later, in a guard of this thread.
+        for _ in 0..4 {
+            Guard::new().accelerate();
+        }
+    }
+
     /// Holds the write lock of the key's bucket while `f` runs.
     #[cfg(all(test, not(weakmap_loom)))]
     pub fn lock_bucket<R>(&self, it: &StrongArc<T>, f: impl FnOnce() -> R) -> R {
@@ -91,6 +109,26 @@ impl<T: Keyed<Key: Eq>> Index<T> {
         let result = f();
         drop(locked);
         result
+    }
+}
+
+/// Slots that a look moves over while the table resizes: 64 buckets.
+const MOVED: usize = 64 * 32;
+
+/// While this lives, removals do not shrink the table. They free nothing themselves, a shrink frees all that was removed by then: so there
+/// is to be one, after the last of them.
+pub struct Braced<'i, T: Keyed<Key: Eq>> {
+    index: &'i Index<T>,
+    slots: usize,
+    reserve: Option<Reserve<'i, Node<T>, (), Given>>,
+}
+
+impl<T: Keyed<Key: Eq>> Drop for Braced<'_, T> {
+    fn drop(&mut self) {
+        drop(self.reserve.take());
+        if self.index.table.capacity() < self.slots {
+            self.index.leave(self.slots);
+        }
     }
 }
 
@@ -172,6 +210,21 @@ impl<T: Keyed> Hash for Same<'_, T> {
 impl<T: Keyed> Equivalent<Node<T>> for Same<'_, T> {
     fn equivalent(&self, node: &Node<T>) -> bool {
         StrongArc::ptr_eq(self.0, node.get())
+    }
+}
+
+/// What is nowhere.
+struct Nothing;
+
+impl Hash for Nothing {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(0);
+    }
+}
+
+impl<T> Equivalent<Node<T>> for Nothing {
+    fn equivalent(&self, _: &Node<T>) -> bool {
+        false
     }
 }
 

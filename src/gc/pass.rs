@@ -12,7 +12,7 @@
 //! between wins: step 3 finds it strong, step 4 brings it back.
 
 use super::{
-    Sweep,
+    Brace, Sweep,
     clock::{Budget, Handle, Victim},
     ledger::{Cause, update},
     quota::slack,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     entry::Entry,
     heap::Net,
-    index::Keyed,
+    index::{Braced, Keyed},
     slot::{Retired, State},
     stats::{Events, count},
     sync::{Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared, tally::Relaxed},
@@ -489,7 +489,13 @@ where
     fn entries(&self) -> u64 {
         self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak())
     }
+
+    fn brace(&self) -> Box<dyn Brace + '_> {
+        Box::new(self.index.brace())
+    }
 }
+
+impl<K: Eq, V> Brace for Braced<'_, Entry<K, V>> {}
 
 /// Drops them one by one; a panic ends there and is counted.
 fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {

@@ -20,7 +20,7 @@ pub use self::loom::*;
 pub use arc_swap::ArcSwap;
 pub use crossbeam_utils::CachePadded;
 pub use once_cell::sync::Lazy;
-pub use scc::{HashIndex, HashMap};
+pub use scc::{HashIndex, HashMap, hash_index::Reserve};
 
 /// What is shared but never part of a protocol: registries, sources, handles behind `dyn`. Names of their own, which `cargo loom-lint`
 /// lets pass.

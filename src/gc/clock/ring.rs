@@ -140,7 +140,12 @@ impl<H> Ring<H> {
     #[cold]
     fn next_head(&mut self) {
         match self.middle.pop_front() {
-            Some(block) => self.spare = std::mem::replace(&mut self.head, block),
+            Some(block) => {
+                self.spare = std::mem::replace(&mut self.head, block);
+                if self.middle.capacity() > 4 * self.middle.len().max(4) {
+                    self.middle.shrink_to(2 * self.middle.len());
+                }
+            }
             None => std::mem::swap(&mut self.head, &mut self.tail),
         }
         self.head.reverse();
