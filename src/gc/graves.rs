@@ -126,8 +126,12 @@ impl<V> Graves<V> {
 
 impl<V> Row<V> {
     fn drain(&self, mut f: impl FnMut(Grave<V>)) {
-        let urns = self.urns.get().map_or(&[][..], |urns| urns);
-        let filled = urns.iter().take(self.len.load(Relaxed));
-        filled.filter_map(Urn::take).for_each(|retired| f(Grave::new(retired, None)));
+        let len = self.len.load(Relaxed);
+        if len == 0 {
+            return;
+        }
+        if let Some(urns) = self.urns.get() {
+            urns.iter().take(len).filter_map(Urn::take).for_each(|retired| f(Grave::new(retired, None)));
+        }
     }
 }

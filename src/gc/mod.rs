@@ -121,8 +121,8 @@ pub(crate) trait Sweep: Send + Sync {
     fn priority(&self) -> f64;
     /// Strong entries.
     fn entries(&self) -> u64;
-    /// Until this is dropped, the index does not shrink.
-    fn brace(&self) -> Box<dyn Brace + '_>;
+    /// Until this is dropped, the index does not shrink. `None` where it is too small to mind.
+    fn brace(&self) -> Option<Box<dyn Brace + '_>>;
 }
 
 /// See [`Braced`](crate::index::Braced).
@@ -404,7 +404,7 @@ impl Collector {
     /// Runs what may strip much: what leaves the indices meanwhile is freed at the end, where that is most of them.
     fn braced<R>(&self, f: impl FnOnce() -> R) -> R {
         let regions: Vec<_> = self.regions().collect();
-        let _braces: Vec<_> = regions.iter().map(|region| region.brace()).collect();
+        let _braces: Vec<_> = regions.iter().filter_map(|region| region.brace()).collect();
         f()
     }
 

@@ -32,6 +32,8 @@ use std::mem;
 const REVIEWED: usize = 16;
 /// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](super::quota)).
 const FEW_STEPS: u64 = 128;
+/// An index of so many entries shrinks once in a pass.
+const BRACED: u64 = 1 << 10;
 /// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
 const CROWDED: u64 = 64;
 
@@ -490,8 +492,8 @@ where
         self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak())
     }
 
-    fn brace(&self) -> Box<dyn Brace + '_> {
-        Box::new(self.index.brace())
+    fn brace(&self) -> Option<Box<dyn Brace + '_>> {
+        (self.sums.entries.load(Relaxed) >= BRACED).then(|| Box::new(self.index.brace()) as _)
     }
 }
 
