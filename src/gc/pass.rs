@@ -28,7 +28,7 @@ use crate::{
 use std::mem;
 
 /// Entries stripped under one hold of the rings' lock.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 /// Weak entries that a batch looks at on its way.
 const REVIEWED: usize = 16;
 /// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
@@ -532,7 +532,11 @@ where
     }
 }
 
-impl<K: Eq, V> Brace for Braced<'_, Entry<K, V>> {}
+impl<K: Eq, V> Brace for Braced<'_, Entry<K, V>> {
+    fn let_go(&mut self) {
+        Braced::let_go(self);
+    }
+}
 
 /// Drops them one by one; a panic ends there and is counted.
 fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {
