@@ -115,17 +115,24 @@ impl<T: Keyed<Key: Eq>> Index<T> {
 /// Slots that a look moves over while the table resizes: 64 buckets.
 const MOVED: usize = 64 * 32;
 
-/// While this lives, removals do not shrink the table. They free nothing themselves, a shrink frees all that was removed by then: so there
-/// is to be one, after the last of them.
+/// Until it is let go, removals do not shrink the table. A removal frees nothing itself, a shrink frees all that was removed by then: so
+/// there is to be one, about the last of many. Dropped, it leaves a table that shrank tidy.
 pub struct Braced<'i, T: Keyed<Key: Eq>> {
     index: &'i Index<T>,
     slots: usize,
     reserve: Option<Reserve<'i, Node<T>, (), Given>>,
 }
 
+impl<T: Keyed<Key: Eq>> Braced<'_, T> {
+    /// Shrinks if little is left, by a sample; if that errs, a removal to come will.
+    pub fn let_go(&mut self) {
+        drop(self.reserve.take());
+    }
+}
+
 impl<T: Keyed<Key: Eq>> Drop for Braced<'_, T> {
     fn drop(&mut self) {
-        drop(self.reserve.take());
+        self.let_go();
         if self.index.table.capacity() < self.slots {
             self.index.leave(self.slots);
         }

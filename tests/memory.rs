@@ -9,7 +9,7 @@ use std::{
     },
     thread,
 };
-use weakmap::{WeakMap, heap::Counting, heap::Scripted};
+use weakmap::{Collector, Law, Tuning, WeakMap, heap::Counting, heap::Scripted};
 
 #[global_allocator]
 static ALLOCATOR: Counting<System> = Counting::new(System);
@@ -22,7 +22,7 @@ const ENTRIES: u64 = 10_000;
 /// The count is the process's: one case at a time.
 #[test]
 fn memory() {
-    let cases: [(&str, fn()); 10] = [
+    let cases: [(&str, fn()); 11] = [
         ("what is allocated in any way is counted", counts_each_way_to_allocate),
         ("a block may be freed by another thread", counts_across_threads),
         ("threads that end leave nothing uncounted", counts_threads_that_end),
@@ -30,6 +30,7 @@ fn memory() {
         ("a full pass gives back what values own", || strips_to_nothing(|_| vec![1u8; 4096])),
         ("a full pass gives back the values themselves", || strips_to_nothing(|_| [1u8; 4096])),
         ("a full pass gives back what an idle thread put in and stripped", strips_what_an_idle_thread_left),
+        ("a pass that leaves a tenth leaves little more than that takes", sheds_what_it_does_not_keep),
         ("removal gives back values and entries", removes_to_nothing),
         ("dropped maps leave no bytes", drops_without_a_trace),
         ("dropped maps leave no threads", drops_without_a_thread),
@@ -176,6 +177,30 @@ fn strips_to_nothing<V: Send + Sync + 'static>(value: fn(u64) -> V) {
             assert_eq!((map.len(), map.stats().pending), (0, 0));
         },
     );
+}
+
+/// Most of an entry here is its key, which the index drops late where it does not shrink.
+fn sheds_what_it_does_not_keep() {
+    const SHED: u64 = 9 * ENTRIES;
+    let law = Law::Proportional { low: 0.5, high: 1.0 };
+    let made = |entries| {
+        let heap = Scripted::new();
+        let tuning = Tuning::new().limit(LIMIT).law(law).heap(heap.clone()).background(false);
+        let collector = Collector::new(tuning).unwrap();
+        let map = WeakMap::<[u64; 32], u64>::builder().collector(collector).build().unwrap();
+        (0..entries).for_each(|n| drop(map.insert([n; 32], n)));
+        (map, heap)
+    };
+    let before = live();
+    let tenth = made(ENTRIES);
+    let between = live();
+    let (map, heap) = made(10 * ENTRIES);
+    heap.set(LIMIT / 20 * 19);
+    let stripped = map.collector().collect().stripped;
+    assert!(stripped.abs_diff(SHED) < ENTRIES / 10, "{stripped} were stripped");
+    let (fresh, shed) = (between - before, live() - between);
+    assert!(shed * 4 <= fresh * 5, "{shed} bytes after a pass, {fresh} in a new map");
+    drop((map, tenth));
 }
 
 /// A thread strips all and then does nothing more; another one's `collect` brings the memory back.

@@ -60,7 +60,7 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("settings", &["pacer"]),
     ("learned", &[]),
-    ("strips", &["mod", "log", "pacer", "pass", "settings"]),
+    ("strips", &["mod", "log", "pacer", "pass", "quota", "settings"]),
     ("assist", &["mod", "log", "pacer", "settings", "strips"]),
     ("upkeep", &["mod", "band", "log", "pacer", "settings"]),
     ("background", &["mod", "log", "upkeep"]),

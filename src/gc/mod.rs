@@ -121,12 +121,14 @@ pub(crate) trait Sweep: Send + Sync {
     fn priority(&self) -> f64;
     /// Strong entries.
     fn entries(&self) -> u64;
-    /// Until this is dropped, the index does not shrink. `None` where it is too small to mind.
+    /// Until it is let go, the index does not shrink. `None` where it is too small to mind.
     fn brace(&self) -> Option<Box<dyn Brace + '_>>;
 }
 
 /// See [`Braced`](crate::index::Braced).
-pub(crate) trait Brace {}
+pub(crate) trait Brace {
+    fn let_go(&mut self);
+}
 
 /// What several maps share: one limit, one pressure, and the passes that strip their coldest entries.
 ///
@@ -281,7 +283,7 @@ impl Collector {
         let mut done = Swept::default();
         self.regions().for_each(|region| done.add(region.review()));
         let strip = settings.pacer.pass(self.load(&settings).x, self.entries());
-        done.add(self.braced(|| self.strip(strip, Effort::Whole, &settings)).0); // asked for: no rest
+        done.add(self.strip(strip, Effort::Whole, &settings).0); // asked for: no rest
         self.flush();
         self.have_purged(&settings);
         count(&self.0.passes);
@@ -399,13 +401,6 @@ impl Collector {
         let load = self.load(settings);
         self.strip_whole(settings.pacer.pass(load.x, self.entries()), load, settings);
         cycle.next = settings.pacer.next_pass(self.load(settings).x);
-    }
-
-    /// Runs what may strip much: what leaves the indices meanwhile is freed at the end, where that is most of them.
-    fn braced<R>(&self, f: impl FnOnce() -> R) -> R {
-        let regions: Vec<_> = self.regions().collect();
-        let _braces: Vec<_> = regions.iter().filter_map(|region| region.brace()).collect();
-        f()
     }
 
     /// Frees what was stripped, as far as no pin and no reader holds it back.

@@ -497,7 +497,11 @@ where
     }
 }
 
-impl<K: Eq, V> Brace for Braced<'_, Entry<K, V>> {}
+impl<K: Eq, V> Brace for Braced<'_, Entry<K, V>> {
+    fn let_go(&mut self) {
+        Braced::let_go(self);
+    }
+}
 
 /// Drops them one by one; a panic ends there and is counted.
 fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {

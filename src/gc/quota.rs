@@ -4,7 +4,7 @@ use super::{Sweep, pass::Want, region::Region};
 use crate::sync::tally::Relaxed;
 
 /// Entries stripped under one hold of the rings' lock.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 /// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
 /// most, and only as long as the hands have made few steps. (An insert pays for one sweep, so neither may be large.)
 const SLACK: u64 = 1024;

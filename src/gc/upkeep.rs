@@ -160,7 +160,7 @@ impl Collector {
             }
         } else {
             count(&self.0.passes);
-            let freed = self.braced(|| self.strip_whole(strip, load, &settings)).freed;
+            let freed = self.strip_whole(strip, load, &settings).freed;
             if freed >= settings.bytes / BIG {
                 self.want_purge();
             }
