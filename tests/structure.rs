@@ -71,7 +71,7 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("graves", &["bag", "ledger", "region"]),
     ("region", &["mod", "ages", "bag", "clock", "graves", "learned", "ledger", "pass"]),
-    ("pass", &["mod", "ages", "bag", "clock", "ledger", "quota", "region"]),
+    ("pass", &["mod", "ages", "bag", "clock", "graves", "ledger", "quota", "region"]),
     ("quota", &["mod", "pass", "region"]),
 ];
 

@@ -14,9 +14,10 @@
 use super::{
     Brace, Sweep,
     clock::{Budget, Handle, Victim},
+    graves::Grave,
     ledger::{Cause, update},
     quota::slack,
-    region::{Came, Grave, Region, Rings, inline_bytes, quietly, subtract},
+    region::{Came, Region, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
     entry::Entry,

@@ -21,7 +21,7 @@ use super::{
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
-    graves::Graves,
+    graves::{Grave, Graves},
     learned::Learned,
     ledger::{Cause, Ledger},
     pass::{self, Tray},
@@ -665,8 +665,6 @@ pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;
     (size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
 }
-
-pub(super) use super::graves::Grave;
 
 pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
     sum.fetch_sub(amount, Relaxed);
