@@ -28,11 +28,11 @@ use super::{
 };
 use crate::{
     entry::{Entry, Writing},
-    index::{Index, Keyed},
+    index::Index,
     slot::{Displaced, Found, Retired, State},
-    stats::{Counters, Events, Frequent, Row, count},
+    stats::{Counters, Events, count},
     sync::{
-        Arc, Guard, Guarding, Look, Mutex, StrongArc, lock, pin, shared,
+        Arc, Guard, Look, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
     },
 };
@@ -199,97 +199,6 @@ where
         self.read(hash, key, look).flatten()
     }
 
-    /// Puts a value in, in the place of what the key had. Returns that, if it was still alive.
-    pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
-        let mut value = Some(value);
-        let row = self.counters.row();
-        // Linking tells, too, that a key is present; but then the entry was made in vain.
-        let mut absent = row.is_some_and(Row::is_long);
-        if !absent {
-            let swap =
-                |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.swap(entry, &mut value, weight, guard);
-            let found = self.index.read(hash, &key, swap);
-            if let Some(Some((displaced, many))) = found {
-                self.counters.replaced();
-                if many {
-                    self.tend_graves();
-                }
-                self.wait_for_pins(&displaced);
-                return Some(displaced);
-            }
-            absent = found.is_none();
-        }
-        self.link_or_replace(hash, key, value, weight, absent)
-    }
-
-    /// Where there is no strong value; where the key is taken for `absent`, most likely none at all.
-    fn link_or_replace(
-        &self,
-        hash: u64,
-        mut key: K,
-        mut value: Option<Arc<V>>,
-        weight: u64,
-        mut absent: bool,
-    ) -> Option<Arc<V>> {
-        loop {
-            if !mem::take(&mut absent) {
-                let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Look| {
-                    self.replace(entry, &mut value, weight, guard)
-                };
-                if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
-                    self.counters.replaced();
-                    let replaced = self.settle(displaced);
-                    self.tend_graves();
-                    return replaced;
-                }
-            }
-            let entry = StrongArc::new(Entry::vacant(hash, key));
-            entry.set_weight(weight);
-            entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
-            match self.link(entry) {
-                Ok(()) => {
-                    self.counters.count(Frequent::Addition);
-                    self.counters.row().inspect(|row| row.go_on());
-                    return None;
-                }
-                Err(entry) => (key, value) = self.take_apart(entry),
-            }
-        }
-    }
-
-    /// Links an entry whose slot is filled, unless its key is there: then gives it back.
-    pub fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<(), StrongArc<Entry<K, V>>> {
-        // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
-        let linking = Linking::begin(self, entry.weight());
-        self.index.insert(StrongArc::clone(&entry))?;
-        mem::forget(linking);
-        if self.sums.coldest.load(Relaxed) == u64::MAX {
-            // The first of an empty region: later than all that is elsewhere.
-            self.sums.coldest.store(self.ledger.now.fetch_add(1, Relaxed), Relaxed);
-        }
-        if self.incoming.put(Came { entry, origin: None }) % MANY_CAME == 0 {
-            self.tidy();
-        }
-        Ok(())
-    }
-
-    /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that.
-    pub fn link_unless_alive(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
-        let guard = Guard::new();
-        loop {
-            let Some(there) = self.index.get(entry.hash(), entry.key()) else {
-                match self.link(StrongArc::clone(entry)) {
-                    Ok(()) => return None,
-                    Err(_) => continue,
-                }
-            };
-            if let Some(found) = there.slot.get(&guard) {
-                return Some(found.value);
-            }
-            self.bury(&there, &guard);
-        }
-    }
-
     /// Takes the entry of a key out; the value, if it was still alive.
     pub fn remove<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
     where
@@ -449,79 +358,6 @@ where
         self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
     }
 
-    /// A new value in the place of a strong one, which is handed back; whether many counts wait in this thread's graves then. `None`,
-    /// with the value left where it was, if the slot is not strong.
-    #[inline]
-    fn swap(
-        &self,
-        entry: &StrongArc<Entry<K, V>>,
-        value: &mut Option<Arc<V>>,
-        weight: u64,
-        guard: &impl Guarding,
-    ) -> Option<(Arc<V>, bool)> {
-        let _writing = self.write(entry);
-        match entry.slot.replace_strong(value.take()?, guard) {
-            Ok((displaced, retired)) => {
-                // The charge stays. A weight changes under `Writing` alone, where nobody takes the new value out.
-                self.change_weight(entry, weight);
-                entry.touch();
-                Some((displaced, self.graves.put(retired)))
-            }
-            Err(back) => {
-                *value = Some(back);
-                None
-            }
-        }
-    }
-
-    /// `None`, with the value left where it was, if the slot is closed.
-    fn replace(
-        &self,
-        entry: &StrongArc<Entry<K, V>>,
-        value: &mut Option<Arc<V>>,
-        weight: u64,
-        guard: &impl Guarding,
-    ) -> Option<Displaced<V>> {
-        let _writing = self.write(entry);
-        // Charged first: whoever takes the new value out again discharges it, maybe before we are back.
-        self.charge(weight);
-        match entry.slot.replace(value.take()?, guard) {
-            Ok(displaced) => {
-                match displaced.state {
-                    State::Strong => self.discharge(entry.weight()),
-                    _ => {
-                        subtract(&self.sums.weak, 1);
-                        count(&self.sums.turned);
-                    }
-                }
-                entry.set_weight(weight);
-                entry.touch();
-                Some(displaced)
-            }
-            Err(back) => {
-                self.discharge(weight);
-                *value = Some(back);
-                self.index.remove(entry);
-                None
-            }
-        }
-    }
-
-    /// Of a strong value, under `Writing` where weights differ.
-    #[inline]
-    fn change_weight(&self, entry: &Entry<K, V>, weight: u64) {
-        let before = entry.weight();
-        if weight > before {
-            self.charge(weight - before);
-        }
-        if weight < before {
-            self.discharge(before - weight);
-        }
-        if weight != before {
-            entry.set_weight(weight);
-        }
-    }
-
     /// Gives back what the slot owned; the value, if it is alive.
     fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
         let Displaced { value, state, retired } = displaced;
@@ -548,14 +384,6 @@ where
             quietly(&events, || drop(value));
             drop(pending);
         });
-    }
-
-    /// Key and value of an entry that could not be linked.
-    fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
-        let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
-        self.retire(displaced.retired);
-        let entry = StrongArc::try_unwrap(entry).ok().expect("never shared");
-        (entry.into_key(), displaced.value)
     }
 
     fn retire(&self, retired: Retired<V>) {
@@ -625,27 +453,6 @@ impl<K, V> Region<K, V> {
     }
 }
 
-/// The sums of an entry that is being linked; taken back if it does not come to that.
-struct Linking<'r, K, V> {
-    region: &'r Region<K, V>,
-    weight: u64,
-}
-
-impl<'r, K, V> Linking<'r, K, V> {
-    fn begin(region: &'r Region<K, V>, weight: u64) -> Self {
-        region.sums.entries.fetch_add(1, Relaxed);
-        region.charge(weight);
-        Self { region, weight }
-    }
-}
-
-impl<K, V> Drop for Linking<'_, K, V> {
-    fn drop(&mut self) {
-        subtract(&self.region.sums.entries, 1);
-        self.region.discharge(self.weight);
-    }
-}
-
 /// Runs a destructor of the user's; its panic ends here and is counted.
 pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
@@ -670,5 +477,6 @@ pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
     sum.fetch_sub(amount, Relaxed);
 }
 
+mod insert;
 #[cfg(all(test, not(weakmap_loom)))]
 mod tests;
