@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{Debug, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -45,6 +45,13 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
+/// One test at a time: whether anybody listens to a call site is kept for all threads, and found out when a thread comes by first.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What `act` logs on this thread.
 fn logged(act: impl FnOnce()) -> Vec<String> {
     let log = Log::default();
@@ -55,6 +62,7 @@ fn logged(act: impl FnOnce()) -> Vec<String> {
 
 #[test]
 fn a_collector_says_once_what_it_goes_by() {
+    let _alone = alone();
     let lines = logged(|| {
         let collector = Collector::new(Tuning::new().limit(64 << 20).background(false)).unwrap();
         let map = WeakMap::builder().collector(collector.clone()).build().unwrap();
@@ -71,6 +79,7 @@ fn a_collector_says_once_what_it_goes_by() {
 
 #[test]
 fn exhaustion_is_told_once_and_its_end() {
+    let _alone = alone();
     let heap = Scripted::new();
     let tuning = Tuning::new().limit(1 << 20).background(false).heap(heap.clone());
     let map = WeakMap::builder().collector(Collector::new(tuning).unwrap()).build().unwrap();
