@@ -5,11 +5,16 @@
 //! while the table resizes, and a copied pointer is still the same thing. Hashes are computed once, by the caller:
 //! a resize runs no user code.
 //!
-//! Reads take no lock and write nothing shared. Insert and remove lock one bucket of 32; under that lock a user's `Eq`
+//! Before the table stands the [`front`]: what is read again and again is found there, in one cache line.
+//!
+//! Reads take no lock, and write nothing shared but what the front is to know. Insert and remove lock one bucket of 32; under that lock a user's `Eq`
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
 //! [`Quiet`](crate::quiet::Quiet) stops).
 
-use crate::sync::{Edge, Guard, HashIndex, Look, Reserve, StrongArc};
+mod front;
+
+use self::front::{Front, Lent};
+use crate::sync::{AtomicU8, Edge, Guard, Guarding, HashIndex, Reserve, StrongArc};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -25,30 +30,67 @@ pub trait Keyed {
     fn hash(&self) -> u64;
     /// Whether its hash may be this one: looked at before the keys are compared.
     fn may_be(&self, hash: u64) -> bool;
+    /// Whether it is about to be removed, or was.
+    fn is_closed(&self) -> bool;
+    /// Whether it has been read more than once.
+    fn is_in_use(&self) -> bool;
+    /// The front's mark, at first 0.
+    fn mark(&self) -> &AtomicU8;
 }
 
 /// See the module.
 pub struct Index<T: Keyed> {
+    front: Front<T>,
     table: HashIndex<Node<T>, (), Given>,
     published: Edge,
 }
 
-impl<T: Keyed<Key: Eq>> Index<T> {
+impl<T: Keyed<Key: Eq> + 'static> Index<T> {
     pub fn new() -> Self {
-        Self { table: HashIndex::with_hasher(Given), published: Edge::new() }
+        Self { front: Front::new(), table: HashIndex::with_hasher(Given), published: Edge::new() }
     }
 
     /// Looks at what is there for the key. Takes no lock.
     #[inline]
-    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&StrongArc<T>, &Look) -> R) -> Option<R>
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&StrongArc<T>, &Guard) -> R) -> Option<R>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
-        // Entered before the search, as scc's own guard is, which spans the closure.
-        let guarding = Look::begin();
+        let guard = Guard::new();
+        match self.recent(hash, key, &guard).filter(|it| !it.is_closed()) {
+            Some(it) => Some(look(&it, &guard)),
+            None => self.read_table(hash, key, &guard, look),
+        }
+    }
+
+    /// What the front knows of the key: maybe a thing that was closed, where the table has another.
+    #[inline]
+    pub fn recent<Q>(&self, hash: u64, key: &Q, guard: &Guard) -> Option<Lent<T>>
+    where
+        Q: Equivalent<T::Key> + ?Sized,
+    {
+        self.front.find(hash, key, guard)
+    }
+
+    /// As `read`, for who knows that the front has it not.
+    #[inline(never)]
+    pub fn read_table<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        guard: &Guard,
+        look: impl FnOnce(&StrongArc<T>, &Guard) -> R,
+    ) -> Option<R>
+    where
+        Q: Equivalent<T::Key> + ?Sized,
+    {
         self.table.peek_with(&Sought::by(hash, key, &look), |node, ()| {
             self.published.acquire();
-            look(node.get(), &guarding)
+            let it = node.get();
+            if it.is_in_use() && !self.front.has_met(it) {
+                self.front.publish(it, || self.table.capacity(), guard);
+            }
+            look(it, guard)
         })
     }
 
@@ -66,13 +108,15 @@ impl<T: Keyed<Key: Eq>> Index<T> {
         self.table.insert_sync(Node::new(new), ()).map_err(|(node, ())| node.into_inner())
     }
 
-    /// Removes this very thing, if it is there. Calls no `Eq`.
-    pub fn remove(&self, it: &StrongArc<T>) -> bool {
+    /// Removes this very thing, which must be closed, if it is there. Calls no `Eq`.
+    pub fn remove(&self, it: &StrongArc<T>, guard: &impl Guarding) -> bool {
+        self.front.withdraw(it, guard);
         self.table.remove_sync(&Same(it))
     }
 
     /// Looks for it, so that its bucket is in the processor's cache. Does not wait for what it finds: several in a row overlap.
-    pub fn fetch(&self, it: &StrongArc<T>) {
+    pub fn fetch(&self, it: &StrongArc<T>, guard: &impl Guarding) {
+        self.front.fetch(it, guard);
         self.table.peek_with(&Same(it), |_, ()| ());
     }
 
@@ -117,23 +161,25 @@ const MOVED: usize = 64 * 32;
 
 /// Until it is let go, removals do not shrink the table. A removal frees nothing itself, a shrink frees all that was removed by then: so
 /// there is to be one, about the last of many. Dropped, it leaves a table that shrank tidy.
-pub struct Braced<'i, T: Keyed<Key: Eq>> {
+pub struct Braced<'i, T: Keyed<Key: Eq> + 'static> {
     index: &'i Index<T>,
     slots: usize,
     reserve: Option<Reserve<'i, Node<T>, (), Given>>,
 }
 
-impl<T: Keyed<Key: Eq>> Braced<'_, T> {
+impl<T: Keyed<Key: Eq> + 'static> Braced<'_, T> {
     /// Shrinks if little is left, by a sample; if that errs, a removal to come will.
     pub fn let_go(&mut self) {
         drop(self.reserve.take());
     }
 }
 
-impl<T: Keyed<Key: Eq>> Drop for Braced<'_, T> {
+impl<T: Keyed<Key: Eq> + 'static> Drop for Braced<'_, T> {
     fn drop(&mut self) {
         self.let_go();
-        if self.index.table.capacity() < self.slots {
+        let slots = self.index.table.capacity();
+        if slots < self.slots {
+            self.index.front.shrink(slots, &Guard::new());
             self.index.leave(self.slots);
         }
     }

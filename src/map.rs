@@ -113,13 +113,12 @@ where
     /// assert_eq!(map.get("pi").as_deref(), Some(&3.14)); // a &str finds the String
     /// assert!(map.get("e").is_none());
     /// ```
+    #[inline(always)]
     pub fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let found = self.region.get(self.hash(key), key);
-        self.region.counters.read(found.is_some());
-        found
+        self.region.get(self.hash(key), key)
     }
 
     /// As [`get`](Self::get), for a weak handle: it upgrades as long as the map or a caller holds the value. Touches, but does not
@@ -310,7 +309,6 @@ where
     ) -> Result<Arc<V>, E> {
         let hash = self.hash(&key);
         let found = self.region.get(hash, &key);
-        self.region.counters.read(found.is_some());
         if let Some(found) = found {
             return Ok(found);
         }
@@ -475,6 +473,7 @@ where
 
     /// The index takes a bucket's number from the highest bits and a tag from the lowest: spread what a weak hasher leaves in
     /// some of them.
+    #[inline]
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         let hash = self.hasher.hash_one(key);
         (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -507,7 +506,7 @@ where
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<Arc<V>, E> {
         // Somebody may have landed between our miss and our seat.
-        if let Some(found) = self.region.get(hash, entry.key()) {
+        if let Some(found) = self.region.find(hash, entry.key()) {
             return Ok(found);
         }
         count(&self.region.events.loads);

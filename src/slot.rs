@@ -137,6 +137,16 @@ impl<V> Slot<V> {
         upgrade(word).or_else(|| self.get_since(word))
     }
 
+    /// The value, if the map holds it. May miss one that was just put in the place of another.
+    #[inline]
+    pub fn get_strong(&self, _guard: &impl Guarding) -> Option<Arc<V>> {
+        let word = self.0.load(Acquire);
+        if state_of(word) != State::Strong {
+            return None;
+        }
+        borrow(word)?.upgrade()
+    }
+
     /// For who found nothing alive in `word`.
     #[cold]
     fn get_since(&self, mut word: *mut V) -> Option<Found<V>> {

@@ -82,13 +82,15 @@ const ONLY_THIS: &[(&str, &str, &[&str])] = &[("tuning", "gc", &["Law"])];
 const ALONE: &[&str] =
     &["gc/pacer.rs", "gc/clock.rs", "gc/clock/", "gc/ghost.rs", "gc/ages.rs", "gc/band.rs"];
 
-const UNSAFE: &[&str] = &["slot.rs", "quiet.rs", "heap/counting.rs", "heap/purge.rs", "sync/loom/"];
+const UNSAFE: &[&str] =
+    &["slot.rs", "index/front.rs", "quiet.rs", "heap/counting.rs", "heap/purge.rs", "sync/loom/"];
 
 const ALL: &[&str] = &["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
 /// Where which ordering may be named. What only counts is `Relaxed`; all else belongs to a protocol.
 const ORDERINGS: &[(&str, &[&str])] = &[
     ("slot.rs", &["Relaxed", "Acquire", "Release", "AcqRel"]),
     ("entry.rs", &["Relaxed", "Acquire", "Release"]),
+    ("index/front.rs", &["Relaxed", "Acquire", "Release", "SeqCst"]),
     ("flight.rs", ALL),
     ("sync/mod.rs", &["Relaxed"]),
     ("sync/alarm.rs", &["Relaxed", "Acquire", "Release", "SeqCst"]),
@@ -116,7 +118,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("loom", &["sync/"]),
     ("std::sync", &["sync/", "heap/counting.rs"]),
     ("std::thread", &["sync/"]),
-    ("equivalent", &["lib.rs", "map.rs", "pinned.rs", "flight.rs", "index.rs", "gc/region.rs"]),
+    (
+        "equivalent",
+        &["lib.rs", "map.rs", "pinned.rs", "flight.rs", "index.rs", "index/front.rs", "gc/region.rs"],
+    ),
     ("foldhash", &["map.rs"]),
     ("bytesize", &["builder.rs", "tuning.rs", "gc/log.rs", "heap/mod.rs", "heap/limit.rs"]),
     ("rustix", &["heap/limit.rs", "heap/process.rs"]),

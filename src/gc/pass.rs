@@ -389,7 +389,7 @@ where
         let mut weight = 0;
         let guard = Guard::new();
         if batch.large {
-            batch.entries.iter().for_each(|stripped| self.index.fetch(&stripped.came.entry));
+            batch.entries.iter().for_each(|stripped| self.index.fetch(&stripped.came.entry, &guard));
         }
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
             if let Some(retired) = self.inter(&came.entry, &guard) {

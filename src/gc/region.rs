@@ -30,9 +30,9 @@ use crate::{
     entry::{Entry, Writing},
     index::Index,
     slot::{Displaced, Found, Retired, State},
-    stats::{Counters, Events, count},
+    stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Look, Mutex, StrongArc, lock, pin, shared,
+        Arc, Guard, Mutex, StrongArc, lock, pin, shared,
         tally::{AtomicU64, Relaxed},
     },
 };
@@ -175,28 +175,60 @@ where
 
     /// Looks at the entry of a key, if there is one. Takes no lock.
     #[inline]
-    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Look) -> R) -> Option<R>
+    pub fn read<Q, R>(&self, hash: u64, key: &Q, look: impl FnOnce(&Entry<K, V>, &Guard) -> R) -> Option<R>
     where
         Q: Equivalent<K> + ?Sized,
     {
         self.index.read(hash, key, |entry, guard| look(entry, guard))
     }
 
-    /// The value of a key, touched, and strong again if it was stripped and there is room.
-    #[inline]
+    /// The value of a key, touched, and strong again if it was stripped and there is room. Counted.
+    #[inline(always)]
     pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let look = |entry: &Entry<K, V>, guard: &Look| {
+        let guard = Guard::new();
+        let recent = self.index.recent(hash, key, &guard).and_then(|entry| {
             entry.touch();
-            let Found { value, weak } = entry.slot.get(guard)?;
-            if weak {
-                self.revive(entry, &value);
-            }
-            Some(value)
-        };
-        self.read(hash, key, look).flatten()
+            entry.slot.get_strong(&guard)
+        });
+        if recent.is_none() {
+            return self.find_and_count(hash, key, guard);
+        }
+        drop(guard);
+        self.counters.count(Frequent::Hit);
+        recent
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_and_count<Q>(&self, hash: u64, key: &Q, guard: Guard) -> Option<Arc<V>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let found =
+            self.index.read_table(hash, key, &guard, |entry, guard| self.value_of(entry, guard)).flatten();
+        drop(guard);
+        self.counters.read(found.is_some());
+        found
+    }
+
+    /// As `get`, not counted.
+    pub fn find<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.read(hash, key, |entry, guard| self.value_of(entry, guard)).flatten()
+    }
+
+    fn value_of(&self, entry: &Entry<K, V>, guard: &Guard) -> Option<Arc<V>> {
+        entry.touch();
+        let Found { value, weak } = entry.slot.get(guard)?;
+        if weak {
+            self.revive(entry, &value);
+        }
+        Some(value)
     }
 
     /// Takes the entry of a key out; the value, if it was still alive.
@@ -214,13 +246,14 @@ where
 
     /// Takes this entry out, unless somebody did; the value, if it was still alive.
     fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
-        self.close(entry, || entry.slot.close(guard)).flatten()
+        self.close(entry, guard, || entry.slot.close(guard)).flatten()
     }
 
     /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
     fn close(
         &self,
         entry: &StrongArc<Entry<K, V>>,
+        guard: &Guard,
         close: impl FnOnce() -> Option<Displaced<V>>,
     ) -> Option<Option<Arc<V>>> {
         let writing = self.write(entry);
@@ -232,7 +265,7 @@ where
         subtract(&self.sums.entries, 1);
         drop(writing);
         self.sums.closed.fetch_add(1, Relaxed);
-        self.index.remove(entry);
+        self.index.remove(entry, guard);
         count(&self.events.removed);
         Some(self.settle(displaced))
     }
@@ -241,7 +274,7 @@ where
     pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
         self.for_each(|entry, value, guard| {
             if !keep(entry, &value) {
-                let removed = self.close(entry, || entry.slot.close_if(&value, guard));
+                let removed = self.close(entry, guard, || entry.slot.close_if(&value, guard));
                 self.quietly(|| drop((removed, value)));
             }
         });
@@ -346,7 +379,7 @@ where
     pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Retired<V>> {
         let retired = entry.slot.reap(guard);
         if retired.is_some() || entry.slot.state() == State::Closed {
-            self.index.remove(entry);
+            self.index.remove(entry, guard);
         }
         retired
     }

@@ -47,7 +47,6 @@ pub mod tally {
 pub trait Guarding {}
 
 impl Guarding for Guard {}
-impl Guarding for Look {}
 
 /// Locks, whatever a panic left: every lock here guards state that is whole between two statements.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -30,17 +30,6 @@ impl Edge {
     pub fn acquire(&self) {}
 }
 
-/// A read of the index: scc's own guard lives as long as this.
-#[derive(Debug)]
-pub struct Look(());
-
-impl Look {
-    #[inline]
-    pub fn begin() -> Self {
-        Self(())
-    }
-}
-
 /// Adds (`usize::MAX` takes one off), then fences. On x86 the locked addition is a full fence, and a second one would cost more than it: as
 /// crossbeam's epoch and scc's have it in their pins.
 #[inline]

@@ -6,7 +6,7 @@ use crate::{
     index::Keyed,
     slot::{Displaced, State},
     stats::{Frequent, Row, count},
-    sync::{Arc, Guard, Guarding, Look, StrongArc, tally::Relaxed},
+    sync::{Arc, Guard, Guarding, StrongArc, tally::Relaxed},
 };
 use std::mem;
 
@@ -23,7 +23,7 @@ where
         let mut absent = row.is_some_and(Row::is_long);
         if !absent {
             let swap =
-                |entry: &StrongArc<Entry<K, V>>, guard: &Look| self.swap(entry, &mut value, weight, guard);
+                |entry: &StrongArc<Entry<K, V>>, guard: &Guard| self.swap(entry, &mut value, weight, guard);
             let found = self.index.read(hash, &key, swap);
             if let Some(Some((displaced, many))) = found {
                 self.counters.replaced();
@@ -49,7 +49,7 @@ where
     ) -> Option<Arc<V>> {
         loop {
             if !mem::take(&mut absent) {
-                let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Look| {
+                let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Guard| {
                     self.replace(entry, &mut value, weight, guard)
                 };
                 if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
@@ -158,7 +158,7 @@ where
             Err(back) => {
                 self.discharge(weight);
                 *value = Some(back);
-                self.index.remove(entry);
+                self.index.remove(entry, guard);
                 None
             }
         }

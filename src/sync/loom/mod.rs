@@ -58,16 +58,6 @@ impl Deref for Guard {
     }
 }
 
-/// A read of the index: the stand-in for the guard that scc enters itself.
-#[derive(Debug)]
-pub struct Look(#[allow(dead_code)] guard::Guard);
-
-impl Look {
-    pub fn begin() -> Self {
-        Self(guard::Guard::new())
-    }
-}
-
 /// The happens-before edge from an insert to a read that finds the entry: scc makes it with std's atomics, which loom does
 /// not see.
 #[derive(Debug)]
