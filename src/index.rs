@@ -14,7 +14,7 @@
 mod front;
 
 use self::front::{Front, Lent};
-use crate::sync::{AtomicU8, Edge, Guard, Guarding, HashIndex, Reserve, StrongArc};
+use crate::sync::{AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -45,7 +45,7 @@ pub struct Index<T: Keyed> {
     published: Edge,
 }
 
-impl<T: Keyed<Key: Eq> + 'static> Index<T> {
+impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     pub fn new() -> Self {
         Self { front: Front::new(), table: HashIndex::with_hasher(Given), published: Edge::new() }
     }
@@ -65,11 +65,11 @@ impl<T: Keyed<Key: Eq> + 'static> Index<T> {
 
     /// What the front knows of the key: maybe a thing that was closed, where the table has another.
     #[inline]
-    pub fn recent<Q>(&self, hash: u64, key: &Q, guard: &Guard) -> Option<Lent<T>>
+    pub fn recent<Q>(&self, hash: u64, key: &Q, shelter: &impl Shelter) -> Option<Lent<T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
-        self.front.find(hash, key, guard)
+        self.front.find(hash, key, shelter)
     }
 
     /// As `read`, for who knows that the front has it not.
@@ -109,13 +109,13 @@ impl<T: Keyed<Key: Eq> + 'static> Index<T> {
     }
 
     /// Removes this very thing, which must be closed, if it is there. Calls no `Eq`.
-    pub fn remove(&self, it: &StrongArc<T>, guard: &impl Guarding) -> bool {
+    pub fn remove(&self, it: &StrongArc<T>, guard: &Guard) -> bool {
         self.front.withdraw(it, guard);
         self.table.remove_sync(&Same(it))
     }
 
     /// Looks for it, so that its bucket is in the processor's cache. Does not wait for what it finds: several in a row overlap.
-    pub fn fetch(&self, it: &StrongArc<T>, guard: &impl Guarding) {
+    pub fn fetch(&self, it: &StrongArc<T>, guard: &Guard) {
         self.front.fetch(it, guard);
         self.table.peek_with(&Same(it), |_, ()| ());
     }
@@ -161,20 +161,20 @@ const MOVED: usize = 64 * 32;
 
 /// Until it is let go, removals do not shrink the table. A removal frees nothing itself, a shrink frees all that was removed by then: so
 /// there is to be one, about the last of many. Dropped, it leaves a table that shrank tidy.
-pub struct Braced<'i, T: Keyed<Key: Eq> + 'static> {
+pub struct Braced<'i, T: Keyed<Key: Eq> + Send + Sync + 'static> {
     index: &'i Index<T>,
     slots: usize,
     reserve: Option<Reserve<'i, Node<T>, (), Given>>,
 }
 
-impl<T: Keyed<Key: Eq> + 'static> Braced<'_, T> {
+impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Braced<'_, T> {
     /// Shrinks if little is left, by a sample; if that errs, a removal to come will.
     pub fn let_go(&mut self) {
         drop(self.reserve.take());
     }
 }
 
-impl<T: Keyed<Key: Eq> + 'static> Drop for Braced<'_, T> {
+impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Drop for Braced<'_, T> {
     fn drop(&mut self) {
         self.let_go();
         let slots = self.index.table.capacity();

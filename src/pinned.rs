@@ -42,11 +42,23 @@ where
     }
 
     /// The value of a key: as [`WeakMap::get`], without touching its reference count.
+    #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let found = self.map.region().read(self.map.hash(key), key, |entry, guard| {
+        let hash = self.map.hash(key);
+        self.map.region().get_pinned(hash, key, &self.pin).or_else(|| self.find(hash, key))
+    }
+
+    /// Where the front of the index has no strong value of the key.
+    #[cold]
+    #[inline(never)]
+    fn find<Q>(&self, hash: u64, key: &Q) -> Option<&V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let found = self.map.region().read(hash, key, |entry, guard| {
             entry.touch();
             if let Some(value) = entry.slot.strong(&self.pin) {
                 return Some(value);

@@ -498,7 +498,11 @@ where
     }
 }
 
-impl<K: Eq, V> Brace for Braced<'_, Entry<K, V>> {
+impl<K, V> Brace for Braced<'_, Entry<K, V>>
+where
+    K: Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
     fn let_go(&mut self) {
         Braced::let_go(self);
     }

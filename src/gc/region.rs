@@ -32,7 +32,9 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Mutex, StrongArc, lock, pin, shared,
+        Arc, Guard, Mutex, StrongArc, lock,
+        pin::{self, Pin},
+        shared,
         tally::{AtomicU64, Relaxed},
     },
 };
@@ -199,6 +201,19 @@ where
         drop(guard);
         self.counters.count(Frequent::Hit);
         recent
+    }
+
+    /// The same under a pin, without a count; `None` if the table must be asked. Counted, if it was found.
+    #[inline(always)]
+    pub fn get_pinned<'p, Q>(&self, hash: u64, key: &Q, pin: &'p Pin) -> Option<&'p V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let entry = self.index.recent(hash, key, pin)?;
+        entry.touch();
+        let value = entry.slot.strong(pin)?;
+        self.counters.count(Frequent::Hit);
+        Some(value)
     }
 
     #[cold]

@@ -28,7 +28,7 @@
 //!    tag that is wrong (two fillers in a row, the first one late) hides a thing from readers, and they ask the table.
 
 use super::Keyed;
-use crate::sync::{AtomicPtr, AtomicU64, Guard, Guarding, Ordering::*, StrongArc, fence};
+use crate::sync::{AtomicPtr, AtomicU64, Guard, Ordering::*, Shelter, StrongArc, fence, pin};
 use equivalent::Equivalent;
 use std::{fmt, mem::ManuallyDrop, ptr};
 
@@ -37,8 +37,9 @@ const PLACES: usize = 7;
 const LOWEST: u64 = 0x0001_0101_0101_0101;
 /// Among the tags: something that belongs here is in the partner.
 const SPILLED: u64 = 1 << 63;
-/// Slots of the table for a line.
-const SLOTS: usize = 8;
+/// Slots of the table for three lines: four slots for five places, so that of what it holds at its fullest one in a hundred finds none
+/// (with a line for eight slots one in twenty, and a read of that costs twice as much).
+const SLOTS: usize = 16;
 /// Tables with fewer slots have no front. The models have one where they mean to.
 const FEWEST: usize = if cfg!(weakmap_loom) { usize::MAX } else { 64 };
 
@@ -50,31 +51,31 @@ struct Line<T> {
 
 /// See the module.
 pub struct Front<T> {
-    /// Null, or the first line, and in its lowest six bits how many there are, as a power of two.
+    /// Null, or the first line, and in its lowest six bits a power of two: there are three times as many.
     lines: AtomicPtr<Line<T>>,
 }
 
 /// A thing that somebody else holds.
 pub type Lent<T> = ManuallyDrop<StrongArc<T>>;
 
-impl<T: Keyed + 'static> Front<T> {
+impl<T: Keyed + Send + Sync + 'static> Front<T> {
     pub fn new() -> Self {
         Self { lines: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// What the front knows of the key. It may be closed by now.
     #[inline]
-    pub fn find<Q>(&self, hash: u64, key: &Q, guard: &impl Guarding) -> Option<Lent<T>>
+    pub fn find<Q>(&self, hash: u64, key: &Q, shelter: &impl Shelter) -> Option<Lent<T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
         // Acquire: pairs with the Release in `exchange`.
         let lines = self.lines.load(Acquire);
-        let line = line_of(lines, hash, guard)?;
+        let line = line_of(lines, hash, shelter)?;
         // Relaxed: tags are hints.
         let tags = line.tags.load(Relaxed);
         match line.search(tags, hash, key) {
-            None if tags & SPILLED != 0 => partner_of(lines, hash, guard)?.search_tags(hash, key),
+            None if tags & SPILLED != 0 => partner_of(lines, hash, shelter)?.search_tags(hash, key),
             found => found,
         }
     }
@@ -100,11 +101,12 @@ impl<T: Keyed + 'static> Front<T> {
             empty(place, it);
             let kept = StrongArc::clone(it);
             guard.defer_execute(move || drop(kept));
+            keep_for_pins(it);
         }
     }
 
     /// Takes it out. It must be closed.
-    pub fn withdraw(&self, it: &StrongArc<T>, guard: &impl Guarding) {
+    pub fn withdraw(&self, it: &StrongArc<T>, guard: &Guard) {
         debug_assert!(it.is_closed());
         // Partner: the fence in `publish` (invariant 2).
         fence(SeqCst);
@@ -115,11 +117,12 @@ impl<T: Keyed + 'static> Front<T> {
         let lines = self.lines.load(Acquire);
         let both = [line_of(lines, it.hash(), guard), partner_of(lines, it.hash(), guard)];
         both.iter().flatten().flat_map(|line| &line.places).for_each(|place| empty(place, it));
+        keep_for_pins(it);
     }
 
     /// Loads its line, for who withdraws it soon.
     #[inline]
-    pub fn fetch(&self, it: &StrongArc<T>, guard: &impl Guarding) {
+    pub fn fetch(&self, it: &StrongArc<T>, guard: &Guard) {
         let line = line_of(self.lines.load(Acquire), it.hash(), guard);
         std::hint::black_box(line.map(|line| line.tags.load(Relaxed)));
     }
@@ -159,10 +162,14 @@ impl<T: Keyed + 'static> Front<T> {
         // Release: pairs with the Acquire of `line` and `put`.
         match self.lines.compare_exchange(before, new, Release, Relaxed) {
             Ok(_) => {
-                let old = Lines(before);
-                guard.defer_execute(move || drop(old));
+                let old = Lines(AtomicPtr::new(before));
+                if pin::pinned_since_exchange() {
+                    pin::defer(move || Guard::new().defer_execute(move || drop(old)));
+                } else {
+                    guard.defer_execute(move || drop(old));
+                }
             }
-            Err(_) => drop(Lines(new)),
+            Err(_) => drop(Lines(AtomicPtr::new(new))),
         }
     }
 }
@@ -236,7 +243,7 @@ fn candidates(tags: u64, hash: u64) -> u64 {
 impl<T> Drop for Front<T> {
     fn drop(&mut self) {
         // Relaxed: `&mut` is ordered after every other use.
-        drop(Lines(self.lines.load(Relaxed)));
+        drop(Lines(AtomicPtr::new(self.lines.load(Relaxed))));
     }
 }
 
@@ -247,13 +254,15 @@ impl<T> fmt::Debug for Front<T> {
 }
 
 /// The right to free what such a word points to.
-struct Lines<T>(*mut Line<T>);
+struct Lines<T>(AtomicPtr<Line<T>>);
 
 impl<T> Drop for Lines<T> {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        if !self.0.is_null() {
-            let lines = ptr::slice_from_raw_parts_mut(base_of(self.0), 1 << size_of_lines(self.0));
+        // Relaxed: `&mut` is ordered after every other use.
+        let lines = self.0.load(Relaxed);
+        if !lines.is_null() {
+            let lines = ptr::slice_from_raw_parts_mut(base_of(lines), 3 << size_of_lines(lines));
             // SAFETY: `new_lines` made so many, of one allocation. No guard can see them any more (invariant 3).
             drop(unsafe { Box::from_raw(lines) });
         }
@@ -266,7 +275,7 @@ fn new_lines<T>(size: u8) -> Option<*mut Line<T>> {
     if size == 0 {
         return Some(ptr::null_mut());
     }
-    let lines = empty_lines(1 << size)?;
+    let lines = empty_lines(3 << size)?;
     Some(lines.map_addr(|address| address | usize::from(size)))
 }
 
@@ -289,7 +298,7 @@ fn empty_lines<T>(count: usize) -> Option<*mut Line<T>> {
     Some(Box::into_raw(lines).cast())
 }
 
-/// Lines that befit a table of so many slots, as a power of two; 0 for none.
+/// The size of lines that befit a table of so many slots; 0 for none.
 fn size_for(slots: usize) -> u8 {
     if slots < FEWEST { 0 } else { (slots / SLOTS).ilog2() as u8 }
 }
@@ -312,26 +321,27 @@ fn base_of<T>(lines: *mut Line<T>) -> *mut Line<T> {
 
 /// The line of a hash: its highest bits tell.
 #[inline]
-fn line_of<T>(lines: *mut Line<T>, hash: u64, guard: &impl Guarding) -> Option<&Line<T>> {
-    nth_line(lines, number_of(lines, hash), guard)
+fn line_of<T>(lines: *mut Line<T>, hash: u64, shelter: &impl Shelter) -> Option<&Line<T>> {
+    nth_line(lines, number_of(lines, hash), shelter)
 }
 
 /// Where what finds no place in the line of its hash goes: beside it.
 #[inline]
-fn partner_of<T>(lines: *mut Line<T>, hash: u64, guard: &impl Guarding) -> Option<&Line<T>> {
-    nth_line(lines, number_of(lines, hash) ^ 1, guard)
+fn partner_of<T>(lines: *mut Line<T>, hash: u64, shelter: &impl Shelter) -> Option<&Line<T>> {
+    nth_line(lines, number_of(lines, hash) ^ 1, shelter)
 }
 
 #[inline]
 fn number_of<T>(lines: *mut Line<T>, hash: u64) -> usize {
-    (hash >> (u32::from(size_of_lines(lines)).wrapping_neg() & 63)) as usize
+    // Highest bits alone: of these, as `Keyed::hash` says, there are 32.
+    (((hash >> 32) * 3) >> (32 - u32::from(size_of_lines(lines)) & 63)) as usize
 }
 
 #[inline]
 #[allow(unsafe_code)]
-fn nth_line<T>(lines: *mut Line<T>, number: usize, _guard: &impl Guarding) -> Option<&Line<T>> {
-    // SAFETY: null, or there are two to the power of `size_of_lines` lines, and they stay while the guard lives (invariant 3). The
-    // number is of so many bits.
+fn nth_line<T>(lines: *mut Line<T>, number: usize, _shelter: &impl Shelter) -> Option<&Line<T>> {
+    // SAFETY: null, or there are three times two to the power of `size_of_lines` lines, and they stay while the
+    // guard lives (invariant 3); the number is below that.
     unsafe { base_of(lines).as_ref().map(|first| &*ptr::from_ref(first).add(number)) }
 }
 
@@ -344,6 +354,15 @@ fn lend<T>(pointer: *mut T) -> Option<Lent<T>> {
     }
     // SAFETY: it came from `StrongArc::as_ptr`, and is not dropped while the guard lives (invariant 1); ManuallyDrop: not ours.
     Some(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }))
+}
+
+/// What just left a place may have been seen under a pin, which keeps it no other way (see `sync::pin`): then a count waits for the pins
+/// of now.
+fn keep_for_pins<T: Send + Sync + 'static>(it: &StrongArc<T>) {
+    if pin::pinned() {
+        let kept = StrongArc::clone(it);
+        pin::defer(move || drop(kept));
+    }
 }
 
 /// Empties the place, if this is in it.

@@ -48,6 +48,11 @@ pub trait Guarding {}
 
 impl Guarding for Guard {}
 
+/// Proof that what the index's front points to stays: the calling thread is in scc's epoch, or pinned.
+pub trait Shelter {}
+
+impl Shelter for Guard {}
+
 /// Locks, whatever a panic left: every lock here guards state that is whole between two statements.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -1,6 +1,10 @@
 //! What the crate runs on: std, scc's guard, crossbeam's epoch.
 
-use super::{CachePadded, number::Numbers};
+use super::{
+    CachePadded, Lazy,
+    number::Numbers,
+    pin::{OWN, ROWS},
+};
 pub use crossbeam_epoch as epoch;
 pub use once_cell::sync::OnceCell;
 pub use scc::Guard;
@@ -53,11 +57,51 @@ pub fn fence_after_exchange() {
     }
 }
 
+/// Stores, then fences: on x86 by one locked exchange.
+#[inline]
+pub fn store_and_fence(counter: &AtomicUsize, value: usize, order: Ordering) {
+    if cfg!(all(any(target_arch = "x86", target_arch = "x86_64"), not(miri))) {
+        counter.swap(value, Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        counter.store(value, order);
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// The counters of live pins (see `pin`).
-pub fn pins() -> &'static [CachePadded<AtomicUsize>; super::pin::STRIPES] {
-    static PINS: [CachePadded<AtomicUsize>; super::pin::STRIPES] =
-        [const { CachePadded::new(AtomicUsize::new(0)) }; super::pin::STRIPES];
+#[inline]
+pub fn pin_rows() -> &'static [CachePadded<AtomicUsize>; ROWS] {
+    static PINS: [CachePadded<AtomicUsize>; ROWS] = [const { CachePadded::new(AtomicUsize::new(0)) }; ROWS];
     &PINS
+}
+
+/// How many of these any thread has used so far.
+#[inline]
+pub fn used_rows() -> &'static AtomicUsize {
+    static USED: AtomicUsize = AtomicUsize::new(0);
+    &USED
+}
+
+/// The epoch of pins: of nobody else, so that who enters it and holds no pin fences.
+static EPOCH: Lazy<epoch::Collector> = Lazy::new(epoch::Collector::new);
+
+thread_local! {
+    static PARTICIPANT: epoch::LocalHandle = EPOCH.register();
+}
+
+/// Enters the epoch of pins.
+#[inline]
+pub fn enter() -> epoch::Guard {
+    // At the end of a thread its handle may be gone: then one for this guard alone.
+    PARTICIPANT.try_with(epoch::LocalHandle::pin).unwrap_or_else(|_| EPOCH.register().pin())
+}
+
+/// Enters the epoch of pins, and fences, but where the thread was in it already: an epoch needs a full fence between what announces a
+/// participant and its first read, and crossbeam's is a SeqCst one, or an exchange on x86.
+#[inline]
+pub fn enter_and_fence() -> epoch::Guard {
+    enter()
 }
 
 /// Closures that wait in the epoch for pins; only tells whether a flush is worth it.
@@ -108,13 +152,18 @@ struct Last;
 
 impl Drop for Last {
     fn drop(&mut self) {
-        NUMBERS.give_back(NUMBER.replace(NUMBERS.share()));
+        let number = NUMBER.replace(NUMBERS.share());
+        // A pin that outlives this goes on writing its row.
+        let pinned = number < OWN && pin_rows()[number].load(Ordering::Relaxed) > 0;
+        if !pinned {
+            NUMBERS.give_back(number);
+        }
     }
 }
 
 /// Whether the calling thread holds a pin.
 pub fn is_pinned_here() -> bool {
-    epoch::is_pinned()
+    PARTICIPANT.try_with(epoch::LocalHandle::is_pinned).unwrap_or(false)
 }
 
 /// The one alarm that the counting allocator raises.

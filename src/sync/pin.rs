@@ -8,16 +8,22 @@
 //! ```text
 //! reader                              whoever takes a count out of a slot
 //! 1. pins += 1                        1. slot := something else
-//! 2. full fence                       2. full fence
-//! 3. enter crossbeam's epoch          3. any pins?  no:  drop the value now
-//! 4. read the slot, use the &V                      yes: defer it through the epoch
-//! 5. leave the epoch; pins -= 1
+//! 2. enter crossbeam's epoch          2. full fence
+//!    (a full fence)                   3. any pins?  no:  drop the value now
+//! 3. read the slot, use the &V                      yes: defer it through the epoch
+//! 4. leave the epoch; pins -= 1
 //! ```
+//!
+//! `pins` has a row for each thread, of those with a number of their own (see `number`): nobody else writes it, so it takes no locked
+//! instruction. What stays pinned while its thread ends keeps the number from being given to another.
+//!
+//! What the index's front points to is held in the same way, for reads that find it under a pin and nothing else.
 //!
 //! # Invariants
 //!
 //! 1. Of the two fences one comes first. If the reader's: step 3 on the right sees its pin, unless the pin has gone
-//!    already. If the other: the reader's step 4 sees the slot without the count.
+//!    already. If the other: the reader's step 3 sees the slot without the count. A pin inside another needs no fence: its thread is
+//!    seen as pinned already.
 //! 2. A count deferred through the epoch is given back after every pin that was in the epoch then; a pin that enters
 //!    later reads the slot after it was changed (crossbeam's own argument, with the fences above).
 //!
@@ -27,12 +33,15 @@
 //! Without a pin nothing is deferred and the epoch is not touched: no guard, no delay.
 
 use super::{
-    Guard, Ordering::*, add_and_fence, epoch, fence, fence_after_exchange, lock, pins, stripe, tally,
-    waiting, waiting_room,
+    Ordering::*, Shelter, add_and_fence, enter, enter_and_fence, epoch, fence, fence_after_exchange, lock,
+    number, pin_rows, store_and_fence, tally, used_rows, waiting, waiting_room,
 };
 use std::mem;
 
-pub const STRIPES: usize = 8;
+/// Threads with a row of their own.
+pub const OWN: usize = if cfg!(weakmap_loom) { 4 } else { 16 };
+/// Own rows, and those of all other threads.
+pub const ROWS: usize = OWN + if cfg!(weakmap_loom) { 1 } else { 4 };
 
 /// So many deferred functions go to the epoch together.
 const FULL: usize = 64;
@@ -44,32 +53,52 @@ pub type Guest = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct Pin {
     guard: Option<epoch::Guard>,
-    /// scc's guard, so that the reads under the pin enter its epoch once, not each for itself.
-    look: Option<Guard>,
-    stripe: usize,
+    row: usize,
 }
+
+impl Shelter for Pin {}
 
 impl Pin {
     #[inline]
     pub fn new() -> Self {
-        let stripe = stripe(STRIPES);
+        let row = row_of(number());
+        let pins = &pin_rows()[row];
         // Relaxed: the fence orders it before the reads of slots; partner: the fence in `pinned`.
-        add_and_fence(&pins()[stripe], 1, Relaxed);
-        Self { guard: Some(epoch::pin()), look: Some(Guard::new()), stripe }
+        if row < OWN {
+            pins.store(pins.load(Relaxed) + 1, Relaxed);
+        } else {
+            pins.fetch_add(1, Relaxed);
+        }
+        // Relaxed, for the same reason.
+        if used_rows().load(Relaxed) <= row {
+            used_rows().fetch_max(row + 1, Relaxed);
+        }
+        Self { guard: Some(enter_and_fence()), row }
     }
 }
 
 impl Drop for Pin {
+    #[inline]
     fn drop(&mut self) {
         self.guard = None;
-        self.look = None;
+        let pins = &pin_rows()[self.row];
         // Release: pairs with the Acquire in `pinned`; what was read through this pin is done. The fence's partner: the one in
         // `pinned`, as `defer` uses it.
-        add_and_fence(&pins()[self.stripe], usize::MAX, Release);
+        if self.row < OWN {
+            store_and_fence(pins, pins.load(Relaxed) - 1, Release);
+        } else {
+            add_and_fence(pins, usize::MAX, Release);
+        }
         if waiting().load(tally::Relaxed) > 0 {
             flush();
         }
     }
+}
+
+/// The row of the thread with that number.
+#[inline]
+pub fn row_of(number: usize) -> usize {
+    if number < OWN { number } else { OWN + number % (ROWS - OWN) }
 }
 
 /// Whether a pin may have seen what just left a slot. Call it after the slot was changed.
@@ -88,8 +117,10 @@ pub fn pinned_since_exchange() -> bool {
 }
 
 fn any() -> bool {
+    // Relaxed: ordered by the fences, as the pins are.
+    let used = used_rows().load(Relaxed);
     // Acquire: pairs with the Release of a pin that went.
-    pins().iter().any(|pins| pins.load(Acquire) != 0)
+    pin_rows()[..used].iter().any(|pins| pins.load(Acquire) != 0)
 }
 
 /// Runs `f` once every pin of now has gone: at once, if they went meanwhile. It must not panic.
@@ -115,7 +146,7 @@ fn seal() {
     if guests.is_empty() {
         return;
     }
-    let guard = epoch::pin();
+    let guard = enter();
     guard.defer(move || {
         for guest in guests {
             waiting().fetch_sub(1, tally::Relaxed);
@@ -136,7 +167,7 @@ pub fn flush() {
         if before == 0 {
             return;
         }
-        epoch::pin().flush();
+        enter().flush();
         idle = if waiting().load(tally::Relaxed) < before { 0 } else { idle + 1 };
     }
 }

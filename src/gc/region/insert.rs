@@ -6,7 +6,7 @@ use crate::{
     index::Keyed,
     slot::{Displaced, State},
     stats::{Frequent, Row, count},
-    sync::{Arc, Guard, Guarding, StrongArc, tally::Relaxed},
+    sync::{Arc, Guard, StrongArc, tally::Relaxed},
 };
 use std::mem;
 
@@ -114,7 +114,7 @@ where
         entry: &StrongArc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
-        guard: &impl Guarding,
+        guard: &Guard,
     ) -> Option<(Arc<V>, bool)> {
         let _writing = self.write(entry);
         match entry.slot.replace_strong(value.take()?, guard) {
@@ -137,7 +137,7 @@ where
         entry: &StrongArc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
-        guard: &impl Guarding,
+        guard: &Guard,
     ) -> Option<Displaced<V>> {
         let _writing = self.write(entry);
         // Charged first: whoever takes the new value out again discharges it, maybe before we are back.

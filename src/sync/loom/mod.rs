@@ -24,7 +24,7 @@ pub use std::sync::TryLockError;
 use super::{
     CachePadded,
     number::{EXCLUSIVE, Numbers},
-    pin::STRIPES,
+    pin::ROWS,
 };
 use ::loom::sync::atomic::Ordering::{Acquire, Release};
 use std::{cell::Cell, io, ops::Deref, time::Duration};
@@ -79,9 +79,10 @@ impl Edge {
 }
 
 ::loom::lazy_static! {
-    static ref PINS: [CachePadded<AtomicUsize>; STRIPES] =
+    static ref PINS: [CachePadded<AtomicUsize>; ROWS] =
         std::array::from_fn(|_| CachePadded::new(AtomicUsize::new(0)));
     static ref ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
+    static ref USED: AtomicUsize = AtomicUsize::new(0);
     static ref WAITING: AtomicUsize = AtomicUsize::new(0);
     static ref ALARM: super::alarm::Alarm = super::alarm::Alarm::new();
 }
@@ -128,8 +129,30 @@ pub fn fence_after_exchange() {
 }
 
 /// The counters of live pins, this execution's.
-pub fn pins() -> &'static [CachePadded<AtomicUsize>; STRIPES] {
+pub fn pin_rows() -> &'static [CachePadded<AtomicUsize>; ROWS] {
     &PINS
+}
+
+/// How many of these any thread has used so far, in this execution.
+pub fn used_rows() -> &'static AtomicUsize {
+    &USED
+}
+
+/// Enters the epoch of pins.
+pub fn enter() -> epoch::Guard {
+    epoch::pin()
+}
+
+/// Fences, for the stand-in does not, and enters.
+pub fn enter_and_fence() -> epoch::Guard {
+    fence(Ordering::SeqCst);
+    epoch::pin()
+}
+
+/// Stores, then fences.
+pub fn store_and_fence(counter: &AtomicUsize, value: usize, order: Ordering) {
+    counter.store(value, order);
+    fence(Ordering::SeqCst);
 }
 
 /// What waits for pins, before it is handed to the epoch: this execution's.
