@@ -73,7 +73,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     }
 
     /// As `read`, for who knows that the front has it not.
-    #[inline(never)]
+    #[inline]
     pub fn read_table<Q, R>(
         &self,
         hash: u64,

@@ -3,7 +3,7 @@
 use super::{
     CachePadded, Lazy,
     number::Numbers,
-    pin::{OWN, ROWS},
+    pin::{ROWS, is_pinned_by},
 };
 pub use crossbeam_epoch as epoch;
 pub use once_cell::sync::OnceCell;
@@ -154,8 +154,7 @@ impl Drop for Last {
     fn drop(&mut self) {
         let number = NUMBER.replace(NUMBERS.share());
         // A pin that outlives this goes on writing its row.
-        let pinned = number < OWN && pin_rows()[number].load(Ordering::Relaxed) > 0;
-        if !pinned {
+        if !is_pinned_by(number) {
             NUMBERS.give_back(number);
         }
     }

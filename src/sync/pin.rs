@@ -95,6 +95,13 @@ impl Drop for Pin {
     }
 }
 
+/// Whether the calling thread holds pins, which it counts in the row of that number, its own.
+#[cfg(not(weakmap_loom))]
+pub fn is_pinned_by(number: usize) -> bool {
+    // Relaxed: nobody else writes it.
+    number < OWN && pin_rows()[number].load(Relaxed) > 0
+}
+
 /// The row of the thread with that number.
 #[inline]
 pub fn row_of(number: usize) -> usize {
