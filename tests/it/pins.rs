@@ -2,10 +2,11 @@
 
 use crate::support::*;
 use std::{
+    cell::RefCell,
     sync::{Arc, mpsc::channel},
     thread,
 };
-use weakmap::WeakMap;
+use weakmap::{DefaultHasher, Pinned, WeakMap};
 
 type Take = fn(&WeakMap<u64, Counted>, &weakmap::heap::Scripted, &Census);
 
@@ -206,4 +207,30 @@ fn pinned_readers_and_writers_stress_one_hot_key() {
     settle(&map);
     assert_eq!(census.living(), 0);
     census.assert_all_gone();
+}
+
+#[test]
+fn a_pin_may_outlive_the_destructors_of_its_thread() {
+    let _pins = with_pins();
+    thread_local!(static KEPT: RefCell<Vec<Pinned<'static, u64, u64, DefaultHasher>>> = const { RefCell::new(Vec::new()) });
+    let (map, _) = scripted_map::<u64, u64>();
+    let map: &'static WeakMap<u64, u64> = Box::leak(Box::new(map));
+    map.insert(1, 10);
+    for _ in 0..3 {
+        // Whichever of the thread's destructors comes first.
+        for keep_first in [true, false] {
+            let run = move || {
+                if keep_first {
+                    KEPT.with_borrow_mut(|kept| kept.push(map.pin()));
+                }
+                assert_eq!(map.pin().get(&1), Some(&10));
+                KEPT.with_borrow_mut(|kept| kept.push(map.pin()));
+            };
+            let threads: Vec<_> = (0..4).map(|_| thread::spawn(run)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        }
+    }
+    let value = Arc::downgrade(&map.get(&1).unwrap());
+    drop(map.remove(&1));
+    assert!(value.upgrade().is_none(), "no pin is counted any more");
 }

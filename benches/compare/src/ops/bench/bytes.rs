@@ -1,8 +1,9 @@
 //! What an entry costs in memory beyond its key and value, as the counting allocator of this program tells.
 //!
-//! A value is 80 bytes, the two counts of the `Arc` among them; a key is what it owns, too.
+//! A value is 80 bytes, the two counts of the `Arc` among them; a key is what it owns, too. All keys are read twice before anything is
+//! weighed: weakmap then keeps pointers to what was read.
 
-use std::{alloc::System, hint::black_box, marker::PhantomData};
+use std::{alloc::System, hint::black_box, marker::PhantomData, ops::Range};
 
 use anyhow::{Result, ensure};
 use weakmap::heap::Counting;
@@ -121,7 +122,15 @@ fn filled<K: Key, C: Cache<K>>(room: usize, entries: usize) -> C {
     let cache = C::with_room(room);
     (0..entries as u64).for_each(|number| cache.insert(K::nth(number), value(number)));
     cache.settle();
+    read(&cache, 0..entries as u64);
     cache
+}
+
+/// As far as they are there, twice each.
+fn read<K: Key, C: Cache<K>>(cache: &C, numbers: Range<u64>) {
+    for number in numbers {
+        black_box((cache.read(&K::nth(number)), cache.read(&K::nth(number))));
+    }
 }
 
 /// From maps that evict nothing, the oldest is removed for each new one.
@@ -134,6 +143,7 @@ fn churned<K: Key, C: Cache<K>>(entries: usize) -> C {
         cache.insert(K::nth(number), value(number));
     }
     cache.settle();
+    read(&cache, 0..11 * entries as u64);
     cache
 }
 
@@ -141,5 +151,6 @@ fn shed<K: Key, C: Cache<K>>(entries: usize) -> C {
     let cache: C = filled(SPARE * entries, entries);
     cache.shed((0..entries as u64 * 9 / 10).map(K::nth));
     cache.settle();
+    read(&cache, 0..entries as u64);
     cache
 }
