@@ -11,7 +11,10 @@
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
 //! [`Quiet`](crate::quiet::Quiet) stops).
 
+#[cfg(not(weakmap_loom))]
 mod front;
+#[cfg(weakmap_loom)]
+pub mod front;
 
 use self::front::{Front, Lent};
 use crate::sync::{AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc};
@@ -65,7 +68,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     /// What the front knows of the key: maybe a thing that was closed, where the table has another.
     #[inline]
-    pub fn recent<Q>(&self, hash: u64, key: &Q, shelter: &impl Shelter) -> Option<Lent<T>>
+    pub fn recent<'g, Q>(&self, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Option<Lent<'g, T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
@@ -128,6 +131,11 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         }
     }
 
+    /// Gives up the front if the table has become too small for it: removals shrink the table alone.
+    pub fn trim(&self, guard: &Guard) {
+        self.front.shrink(self.table.capacity(), guard);
+    }
+
     /// See [`Braced`].
     pub fn brace(&self) -> Braced<'_, T> {
         let slots = self.table.capacity();
@@ -177,9 +185,8 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Braced<'_, T> {
 impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Drop for Braced<'_, T> {
     fn drop(&mut self) {
         self.let_go();
-        let slots = self.index.table.capacity();
-        if slots < self.slots {
-            self.index.front.shrink(slots, &Guard::new());
+        self.index.trim(&Guard::new());
+        if self.index.table.capacity() < self.slots {
             self.index.leave(self.slots);
         }
     }

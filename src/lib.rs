@@ -42,5 +42,10 @@ pub use tuning::Tuning;
 #[cfg(weakmap_loom)]
 #[doc(hidden)]
 pub mod model {
-    pub use crate::{gc::model::*, slot::*, sync::model::*, sync::*};
+    pub use crate::{
+        gc::model::*,
+        index::{Keyed, front},
+        slot::*,
+        sync::{model::*, *},
+    };
 }

@@ -302,6 +302,7 @@ where
             let removed = self.remove_entry(entry, &guard);
             self.quietly(|| drop(removed));
         });
+        self.index.trim(&guard);
         drop(guard);
         self.tidy();
         self.flush();
@@ -338,6 +339,7 @@ where
     /// Takes in and forgets, if much has gone.
     pub fn tidy_if_worth_it(&self) {
         if self.many_closed() {
+            self.index.trim(&Guard::new());
             self.tidy();
         }
     }

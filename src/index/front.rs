@@ -33,23 +33,24 @@
 use super::Keyed;
 use crate::sync::{AtomicPtr, Guard, Ordering::*, Shelter, StrongArc, fence, pin};
 use equivalent::Equivalent;
-use std::{
-    alloc::{Layout, alloc_zeroed, dealloc},
-    fmt,
-    mem::ManuallyDrop,
-    ptr, slice,
-};
+use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr, slice};
 
-/// Words that a thing may lie in.
-const REACH: usize = 16;
+/// Words that a thing may lie in. Fewer in a model: each is one more place to switch threads at.
+pub const REACH: usize = if cfg!(weakmap_loom) { 2 } else { 16 };
+/// Slots of the table for a word. In a model so many that no true table has a front there.
+pub const SLOTS: usize = if cfg!(weakmap_loom) { 1 << 24 } else { 1 };
 /// Where the tag begins in a word. Pointers are below, or stay out.
 const TAG: u32 = 48;
 /// Low bits of the first word's address that are free.
 const SIZE_BITS: u32 = 6;
 /// The address of what was emptied.
 const EMPTIED: usize = 1;
-/// Tables with fewer slots have no front. The models have one where they mean to.
-const FEWEST: usize = if cfg!(all(target_pointer_width = "64", not(weakmap_loom))) { 64 } else { usize::MAX };
+/// Tables with fewer slots have no front; nor has any where a pointer leaves no room for a tag.
+const FEWEST: usize = match () {
+    _ if cfg!(not(target_pointer_width = "64")) => usize::MAX,
+    _ if cfg!(weakmap_loom) => 2 * SLOTS,
+    _ => 64,
+};
 
 type Word<T> = AtomicPtr<T>;
 
@@ -59,17 +60,42 @@ pub struct Front<T> {
     words: AtomicPtr<Word<T>>,
 }
 
-/// A thing that somebody else holds.
-pub type Lent<T> = ManuallyDrop<StrongArc<T>>;
+/// A thing that somebody else holds, as long as the shelter lives in which it was found.
+pub struct Lent<'g, T>(ManuallyDrop<StrongArc<T>>, PhantomData<&'g ()>);
+
+impl<T> Deref for Lent<'_, T> {
+    type Target = StrongArc<T>;
+
+    #[inline]
+    fn deref(&self) -> &StrongArc<T> {
+        &self.0
+    }
+}
 
 impl<T: Keyed + Send + Sync + 'static> Front<T> {
     pub fn new() -> Self {
         Self { words: AtomicPtr::new(ptr::null_mut()) }
     }
 
+    /// One with words from the start: two to the power of `size`.
+    #[cfg(weakmap_loom)]
+    pub fn with_size(size: u8) -> Self {
+        Self { words: AtomicPtr::new(new_words(size).expect("memory")) }
+    }
+
+    /// How many of the words of now are filled.
+    #[cfg(weakmap_loom)]
+    pub fn filled(&self, guard: &Guard) -> usize {
+        let words = self.words.load(Acquire);
+        let hashes = (0..1u64 << size_of_words(words)).map(|n| n << (64 - size_of_words(words)));
+        let first = hashes.filter_map(|hash| reach(words, hash, guard).first());
+        let all = first.chain(reach(words, u64::MAX, guard).iter().skip(1));
+        all.filter(|word| word.load(Relaxed).addr() > EMPTIED).count()
+    }
+
     /// What the front knows of the key. It may be closed by now.
     #[inline]
-    pub fn find<Q>(&self, hash: u64, key: &Q, shelter: &impl Shelter) -> Option<Lent<T>>
+    pub fn find<'g, Q>(&self, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Option<Lent<'g, T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
@@ -78,7 +104,7 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
             // Acquire: pairs with the Release in `put`.
             let pointer = word.load(Acquire);
             if has_tag(pointer, hash)
-                && let Some(it) = lend(pointer)
+                && let Some(it) = lend(pointer, shelter)
                 && it.may_be(hash)
                 && key.equivalent(it.key())
             {
@@ -140,6 +166,10 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     /// Where it is now; `None` if there is no word for it.
     fn put<'g>(&self, it: &StrongArc<T>, guard: &'g Guard) -> Option<&'g Word<T>> {
         let words = self.words.load(Acquire);
+        if words.is_null() {
+            // Not asked again before there are words.
+            it.mark().store(mark_of(words), Relaxed);
+        }
         let tagged = tagged(StrongArc::as_ptr(it).cast_mut(), it.hash())?;
         for word in reach(words, it.hash(), guard) {
             let there = word.load(Relaxed);
@@ -150,8 +180,11 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
                 // Relaxed: the fence in `publish` orders it.
                 it.mark().store(mark_of(words), Relaxed);
                 // Release: pairs with the Acquire in `find`.
-                if word.compare_exchange(there, tagged, Release, Relaxed).is_ok() {
-                    return Some(word);
+                match word.compare_exchange(there, tagged, Release, Relaxed) {
+                    Ok(_) => return Some(word),
+                    // Another publisher of the same was first.
+                    Err(other) if other == tagged => return Some(word),
+                    Err(_) => {}
                 }
             }
         }
@@ -159,7 +192,7 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     }
 
     /// Makes room for a table of so many slots, if there is less.
-    fn grow(&self, slots: usize, guard: &Guard) {
+    pub fn grow(&self, slots: usize, guard: &Guard) {
         let before = self.words.load(Acquire);
         let size = size_for(slots);
         if size > size_of_words(before) {
@@ -210,45 +243,82 @@ impl<T> fmt::Debug for Front<T> {
 struct Words<T>(AtomicPtr<Word<T>>);
 
 impl<T> Drop for Words<T> {
-    #[allow(unsafe_code)]
     fn drop(&mut self) {
         // Relaxed: `&mut` is ordered after every other use.
         let words = self.0.load(Relaxed);
-        if let Some(layout) = layout_of::<T>(size_of_words(words)) {
-            let first = base_of(words);
-            let all = ptr::slice_from_raw_parts_mut(first, count_of(size_of_words(words)));
-            // SAFETY: `new_words` made so many, of one allocation of this layout. No guard and no pin can see them any more (invariant 3).
-            unsafe {
-                ptr::drop_in_place(all);
-                dealloc(first.cast(), layout);
-            }
+        if !words.is_null() {
+            free_words(base_of(words), size_of_words(words));
         }
     }
 }
 
-/// So many words, all null; null for none. `None` if there is no memory. From zeroed memory, which costs nothing before it is used: a
-/// reader makes them.
-#[allow(unsafe_code)]
+/// So many words, all null; null for none. `None` if there is no memory.
 fn new_words<T>(size: u8) -> Option<*mut Word<T>> {
-    let Some(layout) = layout_of::<T>(size) else { return Some(ptr::null_mut()) };
-    // SAFETY: the layout is not empty.
-    let first = unsafe { alloc_zeroed(layout) }.cast::<Word<T>>();
-    if first.is_null() {
-        return None;
+    if size == 0 {
+        return Some(ptr::null_mut());
     }
-    if cfg!(weakmap_loom) {
-        // SAFETY: there is room for so many. (std's null pointers are zeros.)
-        (0..count_of(size)).for_each(|n| unsafe { first.add(n).write(AtomicPtr::new(ptr::null_mut())) });
-    }
+    let first = null_words(size)?;
     Some(first.map_addr(|address| address | usize::from(size)))
 }
 
-/// `None` for none.
-fn layout_of<T>(size: u8) -> Option<Layout> {
-    (size > 0).then(|| {
-        let words = Layout::array::<Word<T>>(count_of(size)).expect("as many as a table has slots");
-        words.align_to(1 << SIZE_BITS).expect("a power of two")
-    })
+/// From zeroed memory, which costs nothing before it is used: a reader makes them.
+#[cfg(not(weakmap_loom))]
+#[allow(unsafe_code)]
+fn null_words<T>(size: u8) -> Option<*mut Word<T>> {
+    // SAFETY: the layout is not empty, and null pointers are zeros.
+    let first = unsafe { std::alloc::alloc_zeroed(layout_of::<T>(size)) }.cast::<Word<T>>();
+    (!first.is_null()).then_some(first)
+}
+
+/// What `null_words` made. No guard and no pin can see them any more (invariant 3).
+#[cfg(not(weakmap_loom))]
+#[allow(unsafe_code)]
+fn free_words<T>(first: *mut Word<T>, size: u8) {
+    // SAFETY: by the above. Words have no destructors.
+    unsafe { std::alloc::dealloc(first.cast(), layout_of::<T>(size)) }
+}
+
+#[cfg(not(weakmap_loom))]
+fn layout_of<T>(size: u8) -> std::alloc::Layout {
+    let words = std::alloc::Layout::array::<Word<T>>(count_of(size)).expect("as many as a table has slots");
+    words.align_to(1 << SIZE_BITS).expect("a power of two")
+}
+
+#[cfg(weakmap_loom)]
+use watched::{free_words, null_words};
+
+/// For a model, words lie in a stand-in `Arc`, which reports who uses them when they are free.
+#[cfg(weakmap_loom)]
+#[allow(unsafe_code)]
+mod watched {
+    use super::{AtomicPtr, ManuallyDrop, StrongArc, Word, count_of, ptr};
+    use std::array;
+
+    /// The most that a model may want.
+    const MOST: usize = 8;
+
+    #[repr(C, align(64))]
+    struct Block<T>([Word<T>; MOST]);
+
+    pub fn null_words<T>(size: u8) -> Option<*mut Word<T>> {
+        assert!(count_of(size) <= MOST);
+        let words = array::from_fn(|_| AtomicPtr::new(ptr::null_mut::<T>()));
+        Some(StrongArc::into_raw(StrongArc::new(Block(words))).cast_mut().cast())
+    }
+
+    fn block<T>(first: *mut Word<T>) -> ManuallyDrop<StrongArc<Block<T>>> {
+        // SAFETY: `null_words` made it. (That it lives is checked.)
+        ManuallyDrop::new(unsafe { StrongArc::from_raw(first.cast::<Block<T>>()) })
+    }
+
+    /// Panics if they are free, or could be for all that this thread knows.
+    pub fn check<T>(first: *mut Word<T>) {
+        let _: &Block<T> = &block(first);
+    }
+
+    pub fn free_words<T>(first: *mut Word<T>, _size: u8) {
+        drop(ManuallyDrop::into_inner(block(first)));
+    }
 }
 
 fn count_of(size: u8) -> usize {
@@ -257,7 +327,7 @@ fn count_of(size: u8) -> usize {
 
 /// The size that befits a table of so many slots: a word for each. 0 for none.
 fn size_for(slots: usize) -> u8 {
-    if slots < FEWEST { 0 } else { slots.ilog2() as u8 }
+    if slots < FEWEST { 0 } else { (slots / SLOTS).ilog2() as u8 }
 }
 
 #[inline]
@@ -285,6 +355,8 @@ fn reach<T>(words: *mut Word<T>, hash: u64, _shelter: &impl Shelter) -> &[Word<T
         return &[];
     }
     let number = hash >> (u32::from(size_of_words(words)).wrapping_neg() & 63);
+    #[cfg(weakmap_loom)]
+    watched::check(first);
     // SAFETY: `new_words` made so many beyond the highest such number, and they stay while the shelter lives (invariant 3).
     unsafe { slice::from_raw_parts(first.add(number as usize), REACH) }
 }
@@ -308,13 +380,13 @@ fn untagged<T>(word: *mut T) -> *mut T {
 /// What such a word, read in a shelter that still lives, points to.
 #[inline]
 #[allow(unsafe_code)]
-fn lend<T>(word: *mut T) -> Option<Lent<T>> {
+fn lend<T>(word: *mut T, _shelter: &impl Shelter) -> Option<Lent<'_, T>> {
     let pointer = untagged(word);
     if pointer.addr() <= EMPTIED {
         return None;
     }
     // SAFETY: it came from `StrongArc::as_ptr`, and is not dropped while the shelter lives (invariant 1); ManuallyDrop: not ours.
-    Some(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }))
+    Some(Lent(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }), PhantomData))
 }
 
 /// What just left a word may have been seen under a pin, which keeps it no other way (see `sync::pin`): then a count waits for the pins
