@@ -181,8 +181,8 @@ where
     }
 
     /// A guard under which `get` gives `&V` and touches no reference count: for hot keys that many threads read. Memory that passes
-    /// strip meanwhile comes back when it is dropped. Never blocks. It costs four locked instructions, reads
-    /// under it none (a `get` and the drop of its `Arc`: three), so for a single read take `get`.
+    /// strip meanwhile comes back when it is dropped. Never blocks. It costs two locked instructions, reads of what was
+    /// read before none (a `get` and the drop of its `Arc`: three).
     ///
     /// ```
     /// # use weakmap::WeakMap;
