@@ -5,7 +5,7 @@
 //! while the table resizes, and a copied pointer is still the same thing. Hashes are computed once, by the caller:
 //! a resize runs no user code.
 //!
-//! Before the table stands the [`front`]: what is read again and again is found there, in one cache line.
+//! Before the table stands the [`front`]: what was read three times is found there, in one cache line.
 //!
 //! Reads take no lock, and write nothing shared but what the front is to know. Insert and remove lock one bucket of 32; under that lock a user's `Eq`
 //! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
@@ -35,7 +35,7 @@ pub trait Keyed {
     fn may_be(&self, hash: u64) -> bool;
     /// Whether it is about to be removed, or was.
     fn is_closed(&self) -> bool;
-    /// Whether it has been read more than once.
+    /// Whether it has been read twice or more.
     fn is_in_use(&self) -> bool;
     /// The front's mark, at first 0.
     fn mark(&self) -> &AtomicU8;

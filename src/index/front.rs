@@ -1,7 +1,7 @@
 //! The front: what was read lately, found in one cache line. A hint that stands before the table; what it does not know, the table does.
 //!
 //! An array of words, each a pointer with sixteen bits of the hash above it. A thing lies in one of sixteen words, from where its hash
-//! says. Readers put in what they read for the second time; whoever removes a thing from the table takes it out first. The front owns
+//! says. Readers put in what they read for the third time; whoever removes a thing from the table takes it out first. The front owns
 //! nothing.
 //!
 //! # Who does what
