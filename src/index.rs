@@ -90,7 +90,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         self.table.peek_with(&Sought::by(hash, key, &look), |node, ()| {
             self.published.acquire();
             let it = node.get();
-            if it.is_in_use() && !self.front.has_met(it) {
+            if !self.front.has_met(it) && it.is_in_use() {
                 self.front.publish(it, || self.table.capacity(), guard);
             }
             look(it, guard)

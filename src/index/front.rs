@@ -58,6 +58,9 @@ type Word<T> = AtomicPtr<T>;
 pub struct Front<T> {
     /// Null, or the first word, and in its lowest six bits how many there are, as a power of two; and `REACH - 1` more.
     words: AtomicPtr<Word<T>>,
+    /// The models of other protocols have none: it would double their schedules.
+    #[cfg(weakmap_loom)]
+    modelled: bool,
 }
 
 /// A thing that somebody else holds, as long as the shelter lives in which it was found.
@@ -74,13 +77,28 @@ impl<T> Deref for Lent<'_, T> {
 
 impl<T: Keyed + Send + Sync + 'static> Front<T> {
     pub fn new() -> Self {
-        Self { words: AtomicPtr::new(ptr::null_mut()) }
+        Self {
+            words: AtomicPtr::new(ptr::null_mut()),
+            #[cfg(weakmap_loom)]
+            modelled: false,
+        }
     }
 
     /// One with words from the start: two to the power of `size`.
     #[cfg(weakmap_loom)]
     pub fn with_size(size: u8) -> Self {
-        Self { words: AtomicPtr::new(new_words(size).expect("memory")) }
+        Self { words: AtomicPtr::new(new_words(size).expect("memory")), modelled: true }
+    }
+
+    #[cfg(weakmap_loom)]
+    fn is_out_of_the_model(&self) -> bool {
+        !self.modelled
+    }
+
+    #[cfg(not(weakmap_loom))]
+    #[inline]
+    fn is_out_of_the_model(&self) -> bool {
+        false
     }
 
     /// How many of the words of now are filled.
@@ -99,6 +117,9 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
+        if self.is_out_of_the_model() {
+            return None;
+        }
         // Acquire: pairs with the Release in `exchange`.
         for word in reach(self.words.load(Acquire), hash, shelter) {
             // Acquire: pairs with the Release in `put`.
@@ -121,7 +142,7 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     #[inline]
     pub fn has_met(&self, it: &T) -> bool {
         // Relaxed: a hint. Who errs publishes it once more, or leaves it to the table.
-        it.mark().load(Relaxed) == mark_of(self.words.load(Relaxed))
+        self.is_out_of_the_model() || it.mark().load(Relaxed) == mark_of(self.words.load(Relaxed))
     }
 
     /// Puts in what the caller has found in a table of so many slots, unless there is no word free; into more words, if they do not befit
@@ -145,6 +166,9 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
 
     /// Takes it out. It must be closed.
     pub fn withdraw(&self, it: &StrongArc<T>, guard: &Guard) {
+        if self.is_out_of_the_model() {
+            return;
+        }
         debug_assert!(it.is_closed());
         // Partner: the fence in `publish` (invariant 2).
         fence(SeqCst);
@@ -202,6 +226,9 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
 
     /// Gives up what is too much for a table of so many slots: all there is, for what is read comes in again.
     pub fn shrink(&self, slots: usize, guard: &Guard) {
+        if self.is_out_of_the_model() {
+            return;
+        }
         let before = self.words.load(Acquire);
         if size_for(slots) < size_of_words(before) {
             self.exchange(before, 0, guard);
