@@ -7,8 +7,8 @@
 //!
 //! Before the table stands the [`front`]: what was read three times is found there, in one cache line.
 //!
-//! Reads take no lock, and write nothing shared but what the front is to know. Insert and remove lock one bucket of 32; under that lock a user's `Eq`
-//! may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
+//! Reads take no lock, and write nothing shared but what the front is to know. Insert and remove lock one bucket of 32; under that lock a
+//! user's `Eq` may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
 //! [`Quiet`](crate::quiet::Quiet) stops).
 
 #[cfg(not(weakmap_loom))]

@@ -182,7 +182,7 @@ where
 
     /// A guard under which `get` gives `&V` and touches no reference count: for hot keys that many threads read. Memory that passes
     /// strip meanwhile comes back when it is dropped. Never blocks. It costs two locked instructions, reads of what was
-    /// read before none (a `get` and the drop of its `Arc`: three).
+    /// read three times before none (a `get` and the drop of its `Arc`: three).
     ///
     /// ```
     /// # use weakmap::WeakMap;

@@ -39,7 +39,7 @@
 //! count out sees what was done under it. The counts themselves follow `Arc`'s own orderings.
 
 use crate::quiet::Quiet;
-use crate::sync::{Arc, AtomicPtr, Guarding, Ordering::*, Weak, fence, pin::Pin};
+use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin};
 use std::{mem, ptr};
 
 const STRONG: usize = 1;
@@ -132,14 +132,14 @@ impl<V> Slot<V> {
 
     /// The value, if it is alive. Waits for nobody; goes round again only when another thread changed the word.
     #[inline]
-    pub fn get(&self, _guard: &impl Guarding) -> Option<Found<V>> {
+    pub fn get(&self, _guard: &Guard) -> Option<Found<V>> {
         let word = self.0.load(Acquire);
         upgrade(word).or_else(|| self.get_since(word))
     }
 
     /// The value, if the map holds it. May miss one that was just put in the place of another.
     #[inline]
-    pub fn get_strong(&self, _guard: &impl Guarding) -> Option<Arc<V>> {
+    pub fn get_strong(&self, _guard: &Guard) -> Option<Arc<V>> {
         let word = self.0.load(Acquire);
         if state_of(word) != State::Strong {
             return None;
@@ -161,13 +161,13 @@ impl<V> Slot<V> {
 
     /// Whether `get` would find a value; takes no count, so it runs no destructor.
     #[inline]
-    pub fn is_alive(&self, guard: &impl Guarding) -> bool {
+    pub fn is_alive(&self, guard: &Guard) -> bool {
         self.downgrade(guard).is_some()
     }
 
     /// A weak handle on the value, if it is alive.
     #[inline]
-    pub fn downgrade(&self, _guard: &impl Guarding) -> Option<Weak<V>> {
+    pub fn downgrade(&self, _guard: &Guard) -> Option<Weak<V>> {
         let mut word = self.0.load(Acquire);
         loop {
             let weak = borrow(word)?;
@@ -212,7 +212,7 @@ impl<V> Slot<V> {
     }
 
     /// WEAK(p) to closed, if nobody holds the value any more.
-    pub fn reap(&self, _guard: &impl Guarding) -> Option<Retired<V>> {
+    pub fn reap(&self, _guard: &Guard) -> Option<Retired<V>> {
         let word = self.0.load(Acquire);
         let dead = state_of(word) == State::Weak && borrow(word)?.strong_count() == 0;
         // A dead value stays dead (invariant 4), so the exchange closes what was looked at.
@@ -222,11 +222,7 @@ impl<V> Slot<V> {
 
     /// Swaps a new value in, in the place of one that is strong; else gives it back.
     #[inline]
-    pub fn replace_strong(
-        &self,
-        value: Arc<V>,
-        _guard: &impl Guarding,
-    ) -> Result<(Arc<V>, Retired<V>), Arc<V>> {
+    pub fn replace_strong(&self, value: Arc<V>, _guard: &Guard) -> Result<(Arc<V>, Retired<V>), Arc<V>> {
         let mut word = self.0.load(Acquire);
         if state_of(word) != State::Strong {
             return Err(value);
@@ -242,7 +238,7 @@ impl<V> Slot<V> {
     }
 
     /// Swaps a new value in; gives it back if the slot is closed.
-    pub fn replace(&self, value: Arc<V>, _guard: &impl Guarding) -> Result<Displaced<V>, Arc<V>> {
+    pub fn replace(&self, value: Arc<V>, _guard: &Guard) -> Result<Displaced<V>, Arc<V>> {
         let mut word = self.0.load(Acquire);
         if word.is_null() {
             return Err(value);
@@ -258,13 +254,13 @@ impl<V> Slot<V> {
     }
 
     /// Closes the slot; `None` if it was closed already.
-    pub fn close(&self, _guard: &impl Guarding) -> Option<Displaced<V>> {
+    pub fn close(&self, _guard: &Guard) -> Option<Displaced<V>> {
         let word = self.0.swap(ptr::null_mut(), AcqRel);
         (!word.is_null()).then(|| displaced(word))
     }
 
     /// Closes the slot if this is still its value.
-    pub fn close_if(&self, value: &Arc<V>, _guard: &impl Guarding) -> Option<Displaced<V>> {
+    pub fn close_if(&self, value: &Arc<V>, _guard: &Guard) -> Option<Displaced<V>> {
         let mut word = self.0.load(Acquire);
         // No ABA: `value` keeps p from being used again. Between WEAK and STRONG it is still the same value.
         while !word.is_null() && pointer_of(word) == Arc::as_ptr(value) {

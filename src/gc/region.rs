@@ -185,6 +185,7 @@ where
     }
 
     /// The value of a key, touched, and strong again if it was stripped and there is room. Counted.
+    // Always: what a call and its saved registers cost is a tenth of the time where the front is in the cache.
     #[inline(always)]
     pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
     where

@@ -43,11 +43,6 @@ pub mod tally {
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;
 }
 
-/// Proof that the calling thread is in scc's epoch.
-pub trait Guarding {}
-
-impl Guarding for Guard {}
-
 /// Proof that what the index's front points to stays: the calling thread is in scc's epoch, or pinned.
 pub trait Shelter {}
 

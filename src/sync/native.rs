@@ -83,7 +83,7 @@ pub fn used_rows() -> &'static AtomicUsize {
     &USED
 }
 
-/// The epoch of pins: of nobody else, so that who enters it and holds no pin fences.
+/// The epoch of pins, and of nobody else.
 static EPOCH: Lazy<epoch::Collector> = Lazy::new(epoch::Collector::new);
 
 thread_local! {
@@ -97,11 +97,18 @@ pub fn enter() -> epoch::Guard {
     PARTICIPANT.try_with(epoch::LocalHandle::pin).unwrap_or_else(|_| EPOCH.register().pin())
 }
 
-/// Enters the epoch of pins, and fences, but where the thread was in it already: an epoch needs a full fence between what announces a
-/// participant and its first read, and crossbeam's is a SeqCst one, or an exchange on x86.
+/// Enters the epoch of pins, and fences. An epoch needs a full fence between what announces a participant and its first read (crossbeam's
+/// is a SeqCst one, or an exchange on x86): so there is one, but where the thread was in it already, for a pin or for a flush whose
+/// deferred destructors pin.
 #[inline]
 pub fn enter_and_fence() -> epoch::Guard {
-    enter()
+    let enter = |participant: &epoch::LocalHandle| {
+        if participant.is_pinned() {
+            fence(Ordering::SeqCst);
+        }
+        participant.pin()
+    };
+    PARTICIPANT.try_with(enter).unwrap_or_else(|_| EPOCH.register().pin())
 }
 
 /// Closures that wait in the epoch for pins; only tells whether a flush is worth it.

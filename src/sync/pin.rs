@@ -22,8 +22,7 @@
 //! # Invariants
 //!
 //! 1. Of the two fences one comes first. If the reader's: step 3 on the right sees its pin, unless the pin has gone
-//!    already. If the other: the reader's step 3 sees the slot without the count. A pin inside another needs no fence: its thread is
-//!    seen as pinned already.
+//!    already. If the other: the reader's step 3 sees the slot without the count.
 //! 2. A count deferred through the epoch is given back after every pin that was in the epoch then; a pin that enters
 //!    later reads the slot after it was changed (crossbeam's own argument, with the fences above).
 //!

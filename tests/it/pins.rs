@@ -3,7 +3,11 @@
 use crate::support::*;
 use std::{
     cell::RefCell,
-    sync::{Arc, mpsc::channel},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::channel,
+    },
     thread,
 };
 use weakmap::{DefaultHasher, Pinned, WeakMap};
@@ -233,4 +237,29 @@ fn a_pin_may_outlive_the_destructors_of_its_thread() {
     let value = Arc::downgrade(&map.get(&1).unwrap());
     drop(map.remove(&1));
     assert!(value.upgrade().is_none(), "no pin is counted any more");
+}
+
+#[test]
+fn a_destructor_that_a_pin_held_back_may_pin() {
+    struct Pinning(&'static WeakMap<u64, u64>, Arc<AtomicUsize>);
+    impl Drop for Pinning {
+        fn drop(&mut self) {
+            let pin = self.0.pin();
+            assert_eq!(pin.get(&1), Some(&10));
+            self.1.fetch_add(1, Relaxed);
+        }
+    }
+    let _pins = with_pins();
+    let (other, _) = scripted_map::<u64, u64>();
+    let other: &'static WeakMap<u64, u64> = Box::leak(Box::new(other));
+    other.insert(1, 10);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (map, _) = scripted_map();
+    (0..100).for_each(|n| drop(map.insert(n, Pinning(other, dropped.clone()))));
+    let pin = map.pin();
+    (0..100).for_each(|n| drop(map.remove(&n)));
+    assert_eq!(dropped.load(Relaxed), 0);
+    drop(pin);
+    map.collect();
+    assert_eq!(dropped.load(Relaxed), 100);
 }
