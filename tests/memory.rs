@@ -22,7 +22,7 @@ const ENTRIES: u64 = 10_000;
 /// The count is the process's: one case at a time.
 #[test]
 fn memory() {
-    let cases: [(&str, fn()); 11] = [
+    let cases: [(&str, fn()); 12] = [
         ("what is allocated in any way is counted", counts_each_way_to_allocate),
         ("a block may be freed by another thread", counts_across_threads),
         ("threads that end leave nothing uncounted", counts_threads_that_end),
@@ -32,6 +32,7 @@ fn memory() {
         ("a full pass gives back what an idle thread put in and stripped", strips_what_an_idle_thread_left),
         ("a pass that leaves a tenth leaves little more than that takes", sheds_what_it_does_not_keep),
         ("removal gives back values and entries", removes_to_nothing),
+        ("what is kept of reads goes with what was read", forgets_what_it_read),
         ("dropped maps leave no bytes", drops_without_a_trace),
         ("dropped maps leave no threads", drops_without_a_thread),
     ];
@@ -236,6 +237,33 @@ fn removes_to_nothing() {
             map.collect();
         },
     );
+}
+
+/// What is kept of reads: 8 bytes for each slot of the index, which has more slots than entries.
+fn forgets_what_it_read() {
+    const MANY: u64 = 10 * ENTRIES;
+    let take_all: [(&str, fn(&WeakMap<u64, u64>)); 3] = [
+        ("clear", WeakMap::clear),
+        ("retain", |map| map.retain(|_, _| false)),
+        ("remove", |map| (0..MANY).for_each(|n| drop(map.remove(&n)))),
+    ];
+    for (how, take_all) in take_all {
+        // What reads brought, and what an empty map has in the end.
+        let bytes = |reads: u64| {
+            let (map, _) = filled_with(MANY, |n| n);
+            let unread = live();
+            (0..reads * MANY).for_each(|n| assert!(map.get(&(n % MANY)).is_some()));
+            let front = live() - unread;
+            take_all(&map);
+            map.collect();
+            let emptied = live();
+            drop(map);
+            (front, emptied - live())
+        };
+        let ((_, unread), (front, left)) = (bytes(0), bytes(3));
+        assert!(front >= 8 * MANY as i64 - ERROR, "{front} bytes are kept of reads");
+        assert!(left - unread < front / 2, "{how}: of {front} bytes, {left} and not {unread} are left");
+    }
 }
 
 fn drops_without_a_trace() {
