@@ -242,12 +242,13 @@ fn removes_to_nothing() {
 /// What is kept of reads: 8 bytes for each slot of the index, which has more slots than entries.
 fn forgets_what_it_read() {
     const MANY: u64 = 10 * ENTRIES;
-    let take_all: [(&str, fn(&WeakMap<u64, u64>)); 3] = [
+    type Take = fn(&WeakMap<u64, u64>);
+    let ways: [(&str, Take); 3] = [
         ("clear", WeakMap::clear),
         ("retain", |map| map.retain(|_, _| false)),
         ("remove", |map| (0..MANY).for_each(|n| drop(map.remove(&n)))),
     ];
-    for (how, take_all) in take_all {
+    for (how, take_all) in ways {
         // What reads brought, and what an empty map has in the end.
         let bytes = |reads: u64| {
             let (map, _) = filled_with(MANY, |n| n);
