@@ -1,15 +1,13 @@
 //! The front: readers, publishers and whoever removes a thing, while its words come and go.
 //!
-//! The table is a pointer here, with one count, which is given back after the guards of then.
+//! The table is a lock here, and holds one count, which goes at once: nothing but the front's own rules protects who found a thing there.
 
 use crate::witness::{Count, Witness, race};
-use std::{mem::ManuallyDrop, ptr, thread};
 use weakmap::model::{
-    AtomicBool, AtomicPtr, AtomicU8, Guard, Keyed,
-    Ordering::{AcqRel, Acquire, Release},
-    StrongArc,
+    AtomicBool, AtomicU8, Guard, Keyed, Mutex,
+    Ordering::{AcqRel, Acquire},
+    StrongArc, defer,
     front::{Front, REACH, SLOTS},
-    pin,
 };
 
 /// Of all things: it says the second of two words, the last of four.
@@ -61,34 +59,20 @@ struct Scene {
 }
 
 /// The place of one thing.
-struct Table(AtomicPtr<Thing>);
+struct Table(Mutex<Option<StrongArc<Thing>>>);
 
 impl Table {
     fn put(&self, it: StrongArc<Thing>) {
-        self.0.store(StrongArc::into_raw(it).cast_mut(), Release);
+        *self.0.lock().unwrap() = Some(it);
     }
 
-    /// What is there, for as long as the guard lives.
-    #[allow(unsafe_code)]
-    fn get(&self, _guard: &Guard) -> Option<ManuallyDrop<StrongArc<Thing>>> {
-        let pointer = self.0.load(Acquire);
-        // SAFETY: the table's count is given back after the guard.
-        (!pointer.is_null()).then(|| ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }))
+    /// What is there, with a count that stands for the table's own guard.
+    fn get(&self) -> Option<StrongArc<Thing>> {
+        self.0.lock().unwrap().clone()
     }
 
-    #[allow(unsafe_code)]
     fn take(&self) -> Option<StrongArc<Thing>> {
-        let pointer = self.0.swap(ptr::null_mut(), AcqRel);
-        // SAFETY: whoever takes the pointer out has its count.
-        (!pointer.is_null()).then(|| unsafe { StrongArc::from_raw(pointer) })
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        if !thread::panicking() {
-            drop(self.take());
-        }
+        self.0.lock().unwrap().take()
     }
 }
 
@@ -99,7 +83,7 @@ fn thing(count: &Count, key: u8, number: usize) -> StrongArc<Thing> {
 
 /// Two to the power of `size` words, and a thing that is in the table.
 fn scene(size: u8) -> Scene {
-    let (count, table) = (Count::default(), Table(AtomicPtr::new(ptr::null_mut())));
+    let (count, table) = (Count::default(), Table(Mutex::new(None)));
     table.put(thing(&count, KEY, 1));
     Scene { front: Front::with_size(size), table, count, others: Vec::new() }
 }
@@ -135,18 +119,10 @@ fn find(scene: &Scene) {
     }
 }
 
-/// Under a pin alone.
-fn find_pinned(scene: &Scene) {
-    let pin = pin::Pin::new();
-    if let Some(it) = scene.front.find(HASH, &KEY, &pin) {
-        assert!(matches!(it.witness.read(), 1 | 2));
-    }
-}
-
 /// As a read that had to ask the table.
 fn publish(scene: &Scene) {
     let guard = Guard::new();
-    if let Some(it) = scene.table.get(&guard) {
+    if let Some(it) = scene.table.get() {
         scene.front.publish(&it, || 2 * SLOTS, &guard);
     }
 }
@@ -154,11 +130,14 @@ fn publish(scene: &Scene) {
 /// As a removal: closes, and takes out of the index.
 fn withdraw(scene: &Scene) {
     let guard = Guard::new();
-    let Some(it) = scene.table.get(&guard) else { return };
+    let Some(it) = scene.table.get() else { return };
     if !it.closed.swap(true, AcqRel) {
-        scene.front.withdraw(&it, &guard);
-        let removed = scene.table.take().expect("who closes it takes it out");
-        guard.defer_execute(move || drop(removed));
+        let met = scene.front.withdraw(&it, &guard);
+        drop(scene.table.take().expect("who closes it takes it out"));
+        drop(guard);
+        if met {
+            defer(move || drop(it));
+        }
     }
 }
 
@@ -168,11 +147,11 @@ fn insert(scene: &Scene) {
 }
 
 fn grow(scene: &Scene) {
-    scene.front.grow(4 * SLOTS, &Guard::new());
+    scene.front.grow(4 * SLOTS);
 }
 
 fn shrink(scene: &Scene) {
-    scene.front.shrink(0, &Guard::new());
+    scene.front.shrink(0);
 }
 
 /// What must hold at the end where the thing was removed: it is dropped, and nothing of it is left.
@@ -276,26 +255,4 @@ fn find_exchange() {
     // A reader of old words finds there what was removed since.
     race("find ∥ grow and withdraw", published, [find, |s| (grow(s), withdraw(s)).1], gone);
     race("find ∥ grow ∥ withdraw", published, [find, grow, withdraw], gone);
-}
-
-#[test]
-fn pinned_find_withdraw() {
-    race("pinned find ∥ withdraw", published, [find_pinned, withdraw], gone);
-    race(
-        "pinned find ∥ publish and withdraw",
-        unpublished,
-        [find_pinned, |s| (publish(s), withdraw(s)).1],
-        gone,
-    );
-}
-
-#[test]
-fn pinned_find_publish_withdraw() {
-    race("pinned find ∥ publish ∥ withdraw", unpublished, [find_pinned, publish, withdraw], gone);
-}
-
-#[test]
-fn pinned_find_exchange() {
-    race("pinned find ∥ shrink", published, [find_pinned, shrink], find);
-    race("pinned find ∥ grow and withdraw", published, [find_pinned, |s| (grow(s), withdraw(s)).1], gone);
 }

@@ -9,6 +9,7 @@ compile_error!("run `cargo loom`; RUSTFLAGS in the environment hides its cfg");
 mod alarm;
 mod flight;
 mod front;
+mod grace;
 mod number;
 mod pin;
 mod region;

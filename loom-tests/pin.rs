@@ -1,7 +1,7 @@
 //! Pins: a reference read through one stays good while the slot's count leaves.
 
 use crate::witness::{Count, Witness, race};
-use weakmap::model::{Arc, Displaced, Guard, Slot, State, pin};
+use weakmap::model::{Arc, Displaced, Guard, Slot, State, defer, pin};
 
 struct Scene {
     count: Count,
@@ -25,7 +25,7 @@ fn read(scene: &Scene) {
 /// As the map gives a strong count back.
 fn give_back(value: Option<Arc<Witness>>) {
     if pin::pinned() {
-        pin::defer(move || drop(value));
+        defer(move || drop(value));
     }
 }
 
@@ -37,7 +37,7 @@ fn replace(scene: &Scene) {
     let guard = Guard::new();
     let new = Arc::new(scene.count.value(2));
     if let Ok(Displaced { value, retired, .. }) = scene.slot.replace(new, &guard) {
-        guard.defer_execute(move || drop(retired));
+        defer(move || drop(retired));
         give_back(value);
     }
 }

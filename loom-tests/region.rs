@@ -1,7 +1,7 @@
 //! Regions on the real index: entries come, are stripped, reaped and removed, and the sums follow.
 
 use crate::witness::{Count, Step, Witness, race as run};
-use weakmap::model::{Arc, Bounds, Mutex, Region, State, Want, pin, shared};
+use weakmap::model::{Arc, Bounds, Mutex, Region, State, Want, flush, pin, shared};
 
 struct Scene {
     count: Count,
@@ -86,7 +86,7 @@ fn whole(scene: &Scene) {
     scene.region.settle_all();
     let sums = &scene.region.sums;
     let (mut strong, mut weak) = (0, 0);
-    scene.region.for_each(|entry, _, _| match entry.slot.state() {
+    scene.region.for_each(|entry, _| match entry.slot.state() {
         State::Strong => strong += 1,
         _ => weak += 1,
     });
@@ -399,7 +399,7 @@ fn pinned_read(scene: &Scene) {
 
 fn all_freed(scene: &Scene) {
     assert!(!pin::pinned(), "a pin left its count");
-    pin::flush();
+    flush();
     whole(scene);
 }
 

@@ -1,7 +1,7 @@
 //! The slot against itself: every pair of its operations that meet in the map.
 
 use crate::witness::{Count, Witness, race};
-use weakmap::model::{Arc, Displaced, Guard, Mutex, Retired, Slot, State, Urn};
+use weakmap::model::{Arc, Displaced, Guard, Mutex, Retired, Slot, State, Urn, defer};
 
 /// A slot with value 1, and a second count on that value where `held`.
 struct Scene {
@@ -34,8 +34,8 @@ fn stripped() -> Scene {
 }
 
 /// As the map retires: through the guard.
-fn retire(guard: &Guard, retired: Retired<Witness>) {
-    guard.defer_execute(move || drop(retired));
+fn retire(retired: Retired<Witness>) {
+    defer(move || drop(retired));
 }
 
 fn get(scene: &Scene) -> Option<usize> {
@@ -58,7 +58,7 @@ fn pass(scene: &Scene) {
     drop(scene.slot.strip());
     let guard = Guard::new();
     if let Some(retired) = scene.slot.reap(&guard) {
-        retire(&guard, retired);
+        retire(retired);
     }
 }
 
@@ -66,7 +66,7 @@ fn replace(scene: &Scene) {
     let guard = Guard::new();
     match scene.slot.replace(Arc::new(scene.count.value(2)), &guard) {
         Ok(Displaced { value, retired, .. }) => {
-            retire(&guard, retired);
+            retire(retired);
             drop(value);
         }
         Err(value) => drop(value),
@@ -76,7 +76,7 @@ fn replace(scene: &Scene) {
 fn close(scene: &Scene) {
     let guard = Guard::new();
     if let Some(Displaced { value, retired, .. }) = scene.slot.close(&guard) {
-        retire(&guard, retired);
+        retire(retired);
         drop(value);
     }
 }
@@ -232,7 +232,7 @@ fn replaced_and_stripped_reap() {
     let reap = |s: &Scene| {
         let guard = Guard::new();
         if let Some(retired) = s.slot.reap(&guard) {
-            retire(&guard, retired);
+            retire(retired);
         }
     };
     race("replace and strip ∥ reap", strong, [replace_and_strip, reap], whole);
@@ -243,7 +243,7 @@ fn close_if(scene: &Scene) {
     let guard = Guard::new();
     let Some(found) = scene.slot.get(&guard) else { return };
     if let Some(Displaced { value, retired, .. }) = scene.slot.close_if(&found.value, &guard) {
-        retire(&guard, retired);
+        retire(retired);
         assert_eq!(value.map(|value| value.read()), Some(found.value.read()));
     }
 }
@@ -276,7 +276,7 @@ fn close_if_replace() {
         let guard = Guard::new();
         let value = s.holder.lock().unwrap().clone().unwrap();
         if let Some(Displaced { value, retired, .. }) = s.slot.close_if(&value, &guard) {
-            retire(&guard, retired);
+            retire(retired);
             drop(value);
         }
     };
@@ -315,7 +315,7 @@ fn replace_strong(burial: &Burial) {
 
 fn take(burial: &Burial) {
     if let Some(retired) = burial.urn.take() {
-        retire(&Guard::new(), retired);
+        retire(retired);
     }
 }
 

@@ -17,7 +17,7 @@ mod front;
 pub mod front;
 
 use self::front::{Front, Lent};
-use crate::sync::{AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc};
+use crate::sync::{AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc, TableGuard};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -50,6 +50,8 @@ pub struct Index<T: Keyed> {
 
 impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     pub fn new() -> Self {
+        // The thread-local of the table's guards is registered before a thread-local map is, so it goes after it.
+        drop(TableGuard::new());
         Self { front: Front::new(), table: HashIndex::with_hasher(Given), published: Edge::new() }
     }
 
@@ -111,10 +113,18 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         self.table.insert_sync(Node::new(new), ()).map_err(|(node, ())| node.into_inner())
     }
 
-    /// Removes this very thing, which must be closed, if it is there. Calls no `Eq`.
+    /// Removes this very thing. For whoever closed it, just before, by an exchange. Calls no `Eq`. Whether readers may have found it past the
+    /// table: then a count of it must wait for the guards of now.
+    #[inline]
     pub fn remove(&self, it: &StrongArc<T>, guard: &Guard) -> bool {
-        self.front.withdraw(it, guard);
-        self.table.remove_sync(&Same(it))
+        let met = self.front.withdraw(it, guard);
+        self.help_remove(it);
+        met
+    }
+
+    /// Removes this very thing, if it is still there. For who finds it closed: whoever closed it holds a count of it yet.
+    pub fn help_remove(&self, it: &StrongArc<T>) {
+        self.table.remove_sync(&Same(it));
     }
 
     /// Looks for it, so that its bucket is in the processor's cache. Does not wait for what it finds: several in a row overlap.
@@ -124,16 +134,16 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     }
 
     /// Visits all that is there throughout; one that moves in a resize meanwhile may be visited twice. Takes no lock.
-    pub fn for_each(&self, guard: &Guard, mut visit: impl FnMut(&StrongArc<T>)) {
-        for (node, ()) in self.table.iter(guard) {
+    pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<T>)) {
+        for (node, ()) in self.table.iter(&TableGuard::new()) {
             self.published.acquire();
             visit(node.get());
         }
     }
 
     /// Gives up the front if the table has become too small for it: removals shrink the table alone.
-    pub fn trim(&self, guard: &Guard) {
-        self.front.shrink(self.table.capacity(), guard);
+    pub fn trim(&self) {
+        self.front.shrink(self.table.capacity());
     }
 
     /// See [`Braced`].
@@ -148,9 +158,9 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         for _ in 0..=slots / MOVED {
             self.table.contains(&Nothing);
         }
-        // As in `pass`: what is retired in one epoch is freed three epochs later, in a guard of this thread.
+        // What scc retires in one epoch is freed three epochs later, in a guard of this thread.
         for _ in 0..4 {
-            Guard::new().accelerate();
+            TableGuard::new().accelerate();
         }
     }
 
@@ -185,7 +195,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Braced<'_, T> {
 impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Drop for Braced<'_, T> {
     fn drop(&mut self) {
         self.let_go();
-        self.index.trim(&Guard::new());
+        self.index.trim();
         if self.index.table.capacity() < self.slots {
             self.index.leave(self.slots);
         }

@@ -388,7 +388,7 @@ where
     /// assert_eq!(sum, 30);
     /// ```
     pub fn for_each(&self, mut visit: impl FnMut(&K, &Arc<V>)) {
-        self.region.for_each(|entry, value, _| visit(entry.key(), &value));
+        self.region.for_each(|entry, value| visit(entry.key(), &value));
     }
 
     /// A pass now, over all maps of this map's collector. See [`Collector::collect`].

@@ -42,7 +42,7 @@ where
     }
 
     /// The value of a key: as [`WeakMap::get`], without touching its reference count.
-    #[inline]
+    #[inline(always)] // as `WeakMap::get`
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -82,15 +82,20 @@ impl<K, V, S> fmt::Debug for Pinned<'_, K, V, S> {
 }
 
 /// Counts that are kept as long as this lives: a list that only grows.
-struct Kept<V>(OnceCell<Box<(Arc<V>, Kept<V>)>>);
+struct Kept<V>(OnceCell<Box<Link<V>>>);
+
+struct Link<V> {
+    value: Arc<V>,
+    next: Kept<V>,
+}
 
 impl<V> Kept<V> {
     fn keep(&self, value: Arc<V>) -> &V {
         let mut end = self;
         while let Some(link) = end.0.get() {
-            end = &link.1;
+            end = &link.next;
         }
-        &end.0.get_or_init(|| Box::new((value, Kept::default()))).0
+        &end.0.get_or_init(|| Box::new(Link { value, next: Kept::default() })).value
     }
 }
 
@@ -100,12 +105,12 @@ impl<V> Default for Kept<V> {
     }
 }
 
-impl<V> Drop for Kept<V> {
+impl<V> Drop for Link<V> {
     fn drop(&mut self) {
         // One by one: a long list would overflow the stack.
-        let mut next = self.0.take();
+        let mut next = self.next.0.take();
         while let Some(mut link) = next {
-            next = link.1.0.take();
+            next = link.next.0.take();
         }
     }
 }

@@ -24,7 +24,7 @@
 //! # Invariants
 //!
 //! 1. Whoever changes the word owns the counts that the old word owned and the new one does not.
-//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`Guard::defer_execute`](crate::sync::Guard::defer_execute): after every
+//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`defer`](crate::sync::defer): after every
 //!    guard that could have seen the word. So a pointer seen under a guard stays readable, counts and all, and its
 //!    memory is not used again (no ABA) while the guard lives.
 //! 3. A strong count taken out of a slot is given back as `sync::pin` says. So a STRONG(p) seen under a pin stays a
@@ -74,7 +74,7 @@ pub struct Displaced<V> {
 
 /// A weak count that left a slot. Not to be dropped but under invariant 2.
 #[derive(Debug)]
-#[must_use = "give it to `Guard::defer_execute`"]
+#[must_use = "give it to `sync::defer`"]
 pub struct Retired<V>(#[allow(dead_code)] Weak<V>);
 
 /// A place for a count that was retired, which whoever comes first takes out.
@@ -314,6 +314,7 @@ fn state_of<V>(word: *mut V) -> State {
 }
 
 /// STRONG(value): both counts become the word's.
+#[inline]
 fn word_of<V>(value: Arc<V>) -> *mut V {
     let pointer = Weak::into_raw(Arc::downgrade(&value)).cast_mut();
     assert!(pointer.addr() & STRONG == 0, "weakmap needs the lowest bit of an Arc's pointer to be free");

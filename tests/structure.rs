@@ -102,6 +102,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("flight.rs", ALL),
     ("sync/mod.rs", &["Relaxed"]),
     ("sync/alarm.rs", &["Relaxed", "Acquire", "Release", "SeqCst"]),
+    ("sync/grace.rs", &["Relaxed", "Acquire", "Release", "SeqCst"]),
     ("sync/native.rs", &["SeqCst"]),
     ("sync/number.rs", &["Relaxed", "Acquire", "Release"]),
     ("sync/pin.rs", ALL),
@@ -118,7 +119,6 @@ const ORDERINGS: &[(&str, &[&str])] = &[
 /// Every dependency, and where it may be named; std's parts that touch threads with them.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("scc", &["sync/"]),
-    ("crossbeam_epoch", &["sync/"]),
     ("crossbeam_utils", &["sync/"]),
     ("arc_swap", &["sync/"]),
     ("once_cell", &["sync/"]),

@@ -3,7 +3,7 @@
 use super::{Collector, Load, log, pacer::Strip, settings::Settings, strips::Effort};
 use crate::{
     stats::count,
-    sync::{is_pinned_here, sleep, tally::Relaxed, yield_now},
+    sync::{is_inside, sleep, tally::Relaxed, yield_now},
 };
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,7 @@ impl Wait {
         }
         // Our own pin would not go while we wait.
         let until = *self.until.get_or_insert_with(|| Instant::now() + PATIENCE);
-        let may = Instant::now() < until && !is_pinned_here();
+        let may = Instant::now() < until && !is_inside();
         if may {
             sleep(NAP);
         }

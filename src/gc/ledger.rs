@@ -1,7 +1,7 @@
 //! The ledger: what all regions of a collector add up.
 
 use crate::sync::{
-    Guard, pin,
+    flush,
     shared::Arc,
     tally::{AtomicU64, Relaxed},
     yield_now,
@@ -60,13 +60,13 @@ impl Ledger {
 
     /// Frees what waits for pins that have gone; and waits a moment for what other threads have in hand, or readers in the middle of a look.
     pub fn settle(&self) {
-        pin::flush();
+        flush();
         for _ in 0..12 {
             if self.pending() == 0 {
                 break;
             }
             yield_now();
-            Guard::new().accelerate();
+            flush();
         }
     }
 

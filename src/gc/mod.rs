@@ -6,7 +6,7 @@
 //! 2. Read the heap; the [`Pacer`] says how much is to be stripped.
 //! 3. Take the region whose hand stands at the oldest entry; it strips one batch ([`pass`]).
 //! 4. Again from 3 until enough is freed, or no region has anything to strip.
-//! 5. Asked for by `collect`: move the epochs on until what was stripped is freed.
+//! 5. Asked for by `collect`: free what was stripped, as far as no guard holds it back.
 //! 6. Read the heap again and report.
 //!
 //! An inserting thread does steps 2 to 4 for what it owes ([`assist`]). Nobody waits for a sweep, but who finds
@@ -62,8 +62,8 @@ pub mod model {
 
         /// Entries in the index, closed ones included.
         pub fn indexed(&self) -> usize {
-            let (guard, mut entries) = (crate::sync::Guard::new(), 0);
-            self.index.for_each(&guard, |_| entries += 1);
+            let mut entries = 0;
+            self.index.for_each(|_| entries += 1);
             entries
         }
 
@@ -76,8 +76,8 @@ pub mod model {
             places.extend(rings.weak.drain(..).map(|came| came.entry));
             places.extend(std::iter::from_fn(|| rings.clock.release()));
             drop(rings);
-            let (guard, mut once) = (crate::sync::Guard::new(), true);
-            self.index.for_each(&guard, |entry| {
+            let mut once = true;
+            self.index.for_each(|entry| {
                 let found =
                     places.iter().filter(|place| crate::sync::StrongArc::ptr_eq(place, entry)).count();
                 once &= found == 1;

@@ -4,7 +4,7 @@
 //!
 //! 1. Under the rings' lock: what came in goes to the clock, the clock names victims, each is stripped (its slot goes
 //!    from STRONG to WEAK) and its strong count moved to the batch.
-//! 2. Under no lock: the batch's counts are given back, and destructors run. While a pin lives they wait in the epoch instead.
+//! 2. Under no lock: the batch's counts are given back, and destructors run. While a pin lives they wait for the guards of then instead.
 //! 3. Entries whose value is gone now are closed and leave the index; their weak counts wait for the guards of now.
 //! 4. The others, whose value a caller holds, go back through the incoming bag to the weak list.
 //!
@@ -17,7 +17,7 @@ use super::{
     graves::Grave,
     ledger::{Cause, update},
     quota::slack,
-    region::{Came, Region, Rings, inline_bytes, quietly, subtract},
+    region::{Came, Region, Remains, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
     entry::Entry,
@@ -25,7 +25,10 @@ use crate::{
     index::{Braced, Keyed},
     slot::{Retired, State},
     stats::{Events, count},
-    sync::{Arc, Guard, MutexGuard, StrongArc, TryLockError, lock, lock_shared, pin, shared, tally::Relaxed},
+    sync::{
+        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer, lock, lock_shared, pin, shared,
+        tally::Relaxed,
+    },
 };
 use std::mem;
 
@@ -373,7 +376,7 @@ where
             let bytes = self.learned.bytes(batch.weight);
             let (pending, events) = (self.ledger.pend(bytes, Cause::Pin), shared::Arc::clone(&self.events));
             let values: Vec<_> = values.collect();
-            pin::defer(move || {
+            defer(move || {
                 drop_all(&events, &mut values.into_iter());
                 drop(pending);
             });
@@ -386,20 +389,24 @@ where
 
     /// Steps 3 and 4.
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
-        let mut weight = 0;
+        let (mut weight, mut met) = (0, Vec::new());
         let guard = Guard::new();
         if batch.large {
             batch.entries.iter().for_each(|stripped| self.index.fetch(&stripped.came.entry, &guard));
         }
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
-            if let Some(retired) = self.inter(&came.entry, &guard) {
+            if let Some(Remains { retired, met: its_met }) = self.inter(&came.entry, &guard) {
                 batch.retired.push(retired);
+                met.extend(its_met.then_some(came.entry));
                 weight += its;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
             }
         }
         drop(guard);
+        if !met.is_empty() {
+            defer(move || drop(met));
+        }
         done.reaped = batch.retired.len() as u64;
         // The stripped were not counted as weak yet: whoever took one over counted it off.
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
@@ -522,11 +529,7 @@ fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {
 /// Gives weak counts back after the guards of now; before it returns, where there are none.
 pub fn open_graves<V: Send + Sync + 'static>(graves: Vec<Grave<V>>) {
     if !graves.is_empty() {
-        Guard::new().defer_execute(move || drop(graves));
-        // What is deferred in one epoch runs three epochs later, in a guard of this thread.
-        for _ in 0..4 {
-            Guard::new().accelerate();
-        }
+        defer(move || drop(graves));
     }
 }
 

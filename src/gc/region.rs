@@ -32,7 +32,7 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Mutex, StrongArc, lock,
+        Arc, Guard, Mutex, StrongArc, defer, lock,
         pin::{self, Pin},
         shared,
         tally::{AtomicU64, Relaxed},
@@ -120,6 +120,13 @@ pub struct Came<K, V> {
     pub origin: Option<Origin>,
 }
 
+/// What is left of an entry that was reaped.
+pub(super) struct Remains<V> {
+    pub retired: Retired<V>,
+    /// Readers may have found it past the table: a count of it must wait, too.
+    pub met: bool,
+}
+
 /// What a region adds up (invariant 2).
 #[derive(Debug, Default)]
 pub struct Sums {
@@ -154,8 +161,6 @@ where
     V: Send + Sync + 'static,
 {
     pub fn new(bounds: Bounds, ledger: shared::Arc<Ledger>) -> Self {
-        // The guards' thread-local is registered before a thread-local map is, so it goes after it.
-        drop(Guard::new());
         Self {
             index: Index::new(),
             rings: Mutex::new(Rings::new(bounds.policy)),
@@ -281,16 +286,20 @@ where
         subtract(&self.sums.entries, 1);
         drop(writing);
         self.sums.closed.fetch_add(1, Relaxed);
-        self.index.remove(entry, guard);
+        if self.index.remove(entry, guard) {
+            self.keep(entry);
+        }
         count(&self.events.removed);
         Some(self.settle(displaced))
     }
 
     /// Takes out the living entries that `keep` says no to.
     pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
-        self.for_each(|entry, value, guard| {
+        self.for_each(|entry, value| {
             if !keep(entry, &value) {
-                let removed = self.close(entry, guard, || entry.slot.close_if(&value, guard));
+                let guard = Guard::new();
+                let removed = self.close(entry, &guard, || entry.slot.close_if(&value, &guard));
+                drop(guard);
                 self.quietly(|| drop((removed, value)));
             }
         });
@@ -298,13 +307,11 @@ where
 
     /// Takes everything out, and frees what nobody holds.
     pub fn clear(&self) {
-        let guard = Guard::new();
-        self.index.for_each(&guard, |entry| {
-            let removed = self.remove_entry(entry, &guard);
+        self.index.for_each(|entry| {
+            let removed = self.remove_entry(entry, &Guard::new());
             self.quietly(|| drop(removed));
         });
-        self.index.trim(&guard);
-        drop(guard);
+        self.index.trim();
         self.tidy();
         self.flush();
     }
@@ -340,17 +347,17 @@ where
     /// Takes in and forgets, if much has gone.
     pub fn tidy_if_worth_it(&self) {
         if self.many_closed() {
-            self.index.trim(&Guard::new());
+            self.index.trim();
             self.tidy();
         }
     }
 
     /// Visits the entries that hold a living value.
-    pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>, &Guard)) {
-        let guard = Guard::new();
-        self.index.for_each(&guard, |entry| {
-            if let Some(found) = entry.slot.get(&guard) {
-                visit(entry, found.value, &guard);
+    pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>)) {
+        self.index.for_each(|entry| {
+            let found = entry.slot.get(&Guard::new());
+            if let Some(found) = found {
+                visit(entry, found.value);
             }
         });
     }
@@ -383,23 +390,29 @@ where
 
     /// Closes an entry whose value is gone and takes it out of the index.
     pub(super) fn bury(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> bool {
-        let retired = self.inter(entry, guard);
-        let reaped = retired.is_some();
-        if let Some(retired) = retired {
+        let remains = self.inter(entry, guard);
+        let reaped = remains.is_some();
+        if let Some(Remains { retired, met }) = remains {
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
             self.retire_all(1, iter::once(retired));
+            if met {
+                self.keep(entry);
+            }
         }
         reaped
     }
 
     /// The same, without the sums.
-    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Retired<V>> {
-        let retired = entry.slot.reap(guard);
-        if retired.is_some() || entry.slot.state() == State::Closed {
-            self.index.remove(entry, guard);
-        }
-        retired
+    #[inline]
+    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Remains<V>> {
+        let Some(retired) = entry.slot.reap(guard) else {
+            if entry.slot.state() == State::Closed {
+                self.index.help_remove(entry);
+            }
+            return None;
+        };
+        Some(Remains { retired, met: self.index.remove(entry, guard) })
     }
 
     /// What was reaped, so many: counted, and pending until the guards of now have gone.
@@ -407,6 +420,12 @@ where
         self.events.reaped.fetch_add(reaped, Relaxed);
         let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
         self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
+    }
+
+    /// An entry that readers may have met past the table keeps a count until the guards of now have gone.
+    fn keep(&self, entry: &StrongArc<Entry<K, V>>) {
+        let kept = StrongArc::clone(entry);
+        defer(move || drop(kept));
     }
 
     /// Gives back what the slot owned; the value, if it is alive.
@@ -431,7 +450,7 @@ where
     fn keep_for_pins(&self, value: Arc<V>) {
         let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Pin);
         let events = shared::Arc::clone(&self.events);
-        pin::defer(move || {
+        defer(move || {
             quietly(&events, || drop(value));
             drop(pending);
         });

@@ -8,23 +8,25 @@
 //!
 //! ```text
 //! reader                    publisher (has read it)         whoever removes it
-//! 1. enters guard or pin    1. enters the guard             1. closes it
+//! 1. enters the guard       1. enters the guard             1. closes it
 //! 2. finds it in a word     2. marks it                     2. full fence
-//! 3. looks at it            3. a free word := pointer       3. marked? empties its words in the front of now
-//! 4. leaves                 4. full fence                   4. any pins? keeps a count until they have gone
-//!                           5. closed? empties the word,    5. removes it from the table: it is dropped after
-//!                              keeps a count until every       every guard of now
-//!                              guard and pin of now has gone
+//! 3. looks at it            3. a free word := pointer       3. marked? empties its words in the front of now,
+//! 4. leaves                 4. full fence                      keeps a count until every guard of now has gone
+//!                           5. closed? empties the word,    4. removes it from the table
+//!                              keeps a count until every
+//!                              guard of now has gone
 //! ```
+//!
+//! Others may find it closed, and remove it from the table: who closed it has a count yet.
 //!
 //! # Invariants
 //!
-//! 1. A pointer in a word points to a thing that is dropped after every guard and every pin that could have read the pointer there. Before
-//!    the table lets it go, it leaves the front (right, 3 and 4); where it comes in later, the publisher is about to see that (2), and its
-//!    count keeps it.
+//! 1. A pointer in a word points to a thing that is dropped after every guard that could have read the pointer there: who closed
+//!    it has a count before it leaves the front, and keeps one after that (right, 3); where it comes in later, the publisher is about to
+//!    see that (2), and its count keeps it.
 //! 2. Of the two fences one comes first. If the publisher's: the remover finds mark and pointer. If the other: the publisher finds it closed.
 //!    That holds for a publisher of another front, too: who saw a newer one than the remover has its fence later.
-//! 3. Words are freed after every guard and every pin that could have seen them. Who uses old ones entered before they were replaced,
+//! 3. Words are freed after every guard that could have seen them. Who uses old ones entered before they were replaced,
 //!    and so before anything was dropped that a remover did not find because it looked in the new ones.
 //! 4. What is in a front is marked: the mark comes first, and never goes.
 //!
@@ -39,16 +41,17 @@ mod tests;
 pub use self::words::{REACH, SLOTS};
 
 use self::words::{
-    EMPTIED, Word, Words, has_tag, mark_of, new_words, reach, size_for, size_of_words, tagged, untagged,
+    EMPTIED, Word, Words, are_none, has_tag, mark_of, new_words, no_words, reach, size_for, size_of_words,
+    tagged, untagged,
 };
 use super::Keyed;
-use crate::sync::{AtomicPtr, Guard, Ordering::*, Shelter, StrongArc, fence, pin};
+use crate::sync::{AtomicPtr, Guard, Ordering::*, Shelter, StrongArc, defer, fence, fence_after_exchange};
 use equivalent::Equivalent;
 use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr};
 
 /// See the module.
 pub struct Front<T> {
-    /// Null, or the first word, and in its lowest six bits how many there are, as a power of two; and `REACH - 1` more.
+    /// The first word, and in its lowest six bits how many there are, as a power of two; and `REACH - 1` more.
     words: AtomicPtr<Word<T>>,
     /// The models of other protocols have none: it would double their schedules.
     #[cfg(weakmap_loom)]
@@ -70,7 +73,7 @@ impl<T> Deref for Lent<'_, T> {
 impl<T: Keyed + Send + Sync + 'static> Front<T> {
     pub fn new() -> Self {
         Self {
-            words: AtomicPtr::new(ptr::null_mut()),
+            words: AtomicPtr::new(no_words()),
             #[cfg(weakmap_loom)]
             modelled: false,
         }
@@ -98,7 +101,7 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     pub fn filled(&self, guard: &Guard) -> usize {
         let words = self.words.load(Acquire);
         let hashes = (0..1u64 << size_of_words(words)).map(|n| n << (64 - size_of_words(words)));
-        let first = hashes.filter_map(|hash| reach(words, hash, guard).first());
+        let first = hashes.map(|hash| &reach(words, hash, guard)[0]);
         let all = first.chain(reach(words, u64::MAX, guard).iter().skip(1));
         all.filter(|word| word.load(Relaxed).addr() > EMPTIED).count()
     }
@@ -113,21 +116,11 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
             return None;
         }
         // Acquire: pairs with the Release in `exchange`.
-        for word in reach(self.words.load(Acquire), hash, shelter) {
-            // Acquire: pairs with the Release in `put`.
-            let pointer = word.load(Acquire);
-            if has_tag(pointer, hash)
-                && let Some(it) = lend(pointer, shelter)
-                && it.may_be(hash)
-                && key.equivalent(it.key())
-            {
-                return Some(it);
-            }
-            if pointer.is_null() {
-                break;
-            }
+        let [first, others @ ..] = reach(self.words.load(Acquire), hash, shelter);
+        match look(first, hash, key, shelter) {
+            Look::Further => find_in(others, hash, key, shelter),
+            Look::Over(found) => found,
         }
-        None
     }
 
     /// Whether it was put into as many words as there are now.
@@ -142,7 +135,7 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     #[cold]
     pub fn publish(&self, it: &StrongArc<T>, slots: impl FnOnce() -> usize, guard: &Guard) {
         let word = self.put(it, guard).or_else(|| {
-            self.grow(slots(), guard);
+            self.grow(slots());
             self.put(it, guard)
         });
         let Some(word) = word else { return };
@@ -151,38 +144,39 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
         if it.is_closed() {
             empty(word, it);
             let kept = StrongArc::clone(it);
-            guard.defer_execute(move || drop(kept));
-            keep_for_pins(it);
+            defer(move || drop(kept));
         }
     }
 
-    /// Takes it out. It must be closed.
-    pub fn withdraw(&self, it: &StrongArc<T>, guard: &Guard) {
+    /// Takes it out. For whoever closed it, just before, by an exchange. Whether it was ever in: then a count of it must wait for the guards
+    /// of now.
+    #[inline]
+    pub fn withdraw(&self, it: &StrongArc<T>, guard: &Guard) -> bool {
         if self.is_out_of_the_model() {
-            return;
+            return false;
         }
         debug_assert!(it.is_closed());
         // Partner: the fence in `publish` (invariant 2).
-        fence(SeqCst);
+        fence_after_exchange();
         // Relaxed, as all that follows: ordered by the fences.
         if it.mark().load(Relaxed) == 0 {
-            return;
+            return false;
         }
         reach(self.words.load(Acquire), it.hash(), guard).iter().for_each(|word| empty(word, it));
-        keep_for_pins(it);
+        true
     }
 
     /// Loads its words, for who withdraws it soon.
     #[inline]
     pub fn fetch(&self, it: &StrongArc<T>, guard: &Guard) {
-        let word = reach(self.words.load(Acquire), it.hash(), guard).first();
-        std::hint::black_box(word.map(|word| word.load(Relaxed)));
+        let [word, ..] = reach(self.words.load(Acquire), it.hash(), guard);
+        std::hint::black_box(word.load(Relaxed));
     }
 
     /// Where it is now; `None` if there is no word for it.
     fn put<'g>(&self, it: &StrongArc<T>, guard: &'g Guard) -> Option<&'g Word<T>> {
         let words = self.words.load(Acquire);
-        let tagged = tagged(StrongArc::as_ptr(it).cast_mut(), it.hash()).filter(|_| !words.is_null());
+        let tagged = tagged(StrongArc::as_ptr(it).cast_mut(), it.hash()).filter(|_| !are_none(words));
         let Some(tagged) = tagged else {
             // Not asked again before there are other words.
             it.mark().store(mark_of(words), Relaxed);
@@ -209,37 +203,33 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
     }
 
     /// Makes room for a table of so many slots, if there is less.
-    pub fn grow(&self, slots: usize, guard: &Guard) {
+    pub fn grow(&self, slots: usize) {
         let before = self.words.load(Acquire);
         let size = size_for(slots);
-        if size > size_of_words(before) {
-            self.exchange(before, size, guard);
+        if size > 0 && (are_none(before) || size > size_of_words(before)) {
+            self.exchange(before, size);
         }
     }
 
     /// Gives up what is too much for a table of so many slots: all there is, for what is read comes in again.
-    pub fn shrink(&self, slots: usize, guard: &Guard) {
+    pub fn shrink(&self, slots: usize) {
         if self.is_out_of_the_model() {
             return;
         }
         let before = self.words.load(Acquire);
-        if size_for(slots) < size_of_words(before) {
-            self.exchange(before, 0, guard);
+        if !are_none(before) && size_for(slots) < size_of_words(before) {
+            self.exchange(before, 0);
         }
     }
 
     /// New words, so many, unless another thread is first.
-    fn exchange(&self, before: *mut Word<T>, size: u8, guard: &Guard) {
+    fn exchange(&self, before: *mut Word<T>, size: u8) {
         let Some(new) = new_words(size) else { return };
         // Release: pairs with the Acquire of whoever loads it.
         match self.words.compare_exchange(before, new, Release, Relaxed) {
             Ok(_) => {
                 let old = Words::of(before);
-                guard.defer_execute(move || {
-                    if pin::pinned() {
-                        pin::defer(move || drop(old));
-                    }
-                });
+                defer(move || drop(old));
             }
             Err(_) => drop(Words::of(new)),
         }
@@ -259,25 +249,53 @@ impl<T> fmt::Debug for Front<T> {
     }
 }
 
-/// What such a word, read in a shelter that still lives, points to.
-#[inline]
-#[allow(unsafe_code)]
-fn lend<T>(word: *mut T, _shelter: &impl Shelter) -> Option<Lent<'_, T>> {
-    let pointer = untagged(word);
-    if pointer.addr() <= EMPTIED {
-        return None;
-    }
-    // SAFETY: it came from `StrongArc::as_ptr`, and is not dropped while the shelter lives (invariant 1); ManuallyDrop: not ours.
-    Some(Lent(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }), PhantomData))
+/// Of a search, at one word.
+enum Look<'g, T> {
+    Further,
+    Over(Option<Lent<'g, T>>),
 }
 
-/// What just left a word may have been seen under a pin, which keeps it no other way (see `sync::pin`): then a count waits for the pins
-/// of now.
-fn keep_for_pins<T: Send + Sync + 'static>(it: &StrongArc<T>) {
-    if pin::pinned() {
-        let kept = StrongArc::clone(it);
-        pin::defer(move || drop(kept));
+#[inline(always)]
+fn look<'g, T: Keyed, Q>(word: &Word<T>, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Look<'g, T>
+where
+    Q: Equivalent<T::Key> + ?Sized,
+{
+    // Acquire: pairs with the Release in `put`.
+    let pointer = word.load(Acquire);
+    if has_tag(pointer, hash) {
+        let it = lend(pointer, shelter);
+        if it.may_be(hash) && key.equivalent(it.key()) {
+            return Look::Over(Some(it));
+        }
     }
+    if pointer.is_null() { Look::Over(None) } else { Look::Further }
+}
+
+// Not inlined: LLVM unrolls it, and what it is inlined into is not small any more.
+#[inline(never)]
+fn find_in<'g, T: Keyed, Q>(
+    words: &[Word<T>],
+    hash: u64,
+    key: &Q,
+    shelter: &'g impl Shelter,
+) -> Option<Lent<'g, T>>
+where
+    Q: Equivalent<T::Key> + ?Sized,
+{
+    for word in words {
+        if let Look::Over(found) = look(word, hash, key, shelter) {
+            return found;
+        }
+    }
+    None
+}
+
+/// What such a word with a tag, read in a shelter that still lives, points to.
+#[inline]
+#[allow(unsafe_code)]
+fn lend<T>(word: *mut T, _shelter: &impl Shelter) -> Lent<'_, T> {
+    // SAFETY: it came from `StrongArc::as_ptr`, and is not dropped while the shelter lives (invariant 1); ManuallyDrop: not ours.
+    Lent(ManuallyDrop::new(unsafe { StrongArc::from_raw(untagged(word)) }), PhantomData)
 }
 
 /// Empties the word, if this is in it.

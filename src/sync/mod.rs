@@ -4,6 +4,7 @@
 //! Counters that only tell (never decide) come from [`tally`], which loom does not see: fewer branches to explore.
 
 pub mod alarm;
+pub mod grace;
 pub mod number;
 pub mod pin;
 
@@ -20,7 +21,7 @@ pub use self::loom::*;
 pub use arc_swap::ArcSwap;
 pub use crossbeam_utils::CachePadded;
 pub use once_cell::sync::Lazy;
-pub use scc::{HashIndex, HashMap, hash_index::Reserve};
+pub use scc::{Guard as TableGuard, HashIndex, HashMap, hash_index::Reserve};
 
 /// What is shared but never part of a protocol: registries, sources, handles behind `dyn`. Names of their own, which `cargo loom-lint`
 /// lets pass.
@@ -43,7 +44,7 @@ pub mod tally {
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;
 }
 
-/// Proof that what the index's front points to stays: the calling thread is in scc's epoch, or pinned.
+/// Proof that what the index's front points to stays: the calling thread has a guard, or a pin.
 pub trait Shelter {}
 
 impl Shelter for Guard {}

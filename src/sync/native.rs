@@ -1,13 +1,13 @@
-//! What the crate runs on: std, scc's guard, crossbeam's epoch.
+//! What the crate runs on: std, scc's table, and who is who.
 
+pub use super::grace::{Guard, defer, flush, flush_if_any, is_inside};
 use super::{
-    CachePadded, Lazy,
+    CachePadded,
+    grace::{self, Deferred, Registry, Row},
     number::Numbers,
     pin::{ROWS, is_pinned_by},
 };
-pub use crossbeam_epoch as epoch;
 pub use once_cell::sync::OnceCell;
-pub use scc::Guard;
 use std::{cell::Cell, io, thread, time::Duration};
 pub use std::{
     sync::{
@@ -34,20 +34,8 @@ impl Edge {
     pub fn acquire(&self) {}
 }
 
-/// Adds (`usize::MAX` takes one off), then fences. On x86 the locked addition is a full fence, and a second one would cost more than it: as
-/// crossbeam's epoch and scc's have it in their pins.
-#[inline]
-pub fn add_and_fence(counter: &AtomicUsize, summand: usize, order: Ordering) {
-    if cfg!(all(any(target_arch = "x86", target_arch = "x86_64"), not(miri))) {
-        counter.fetch_add(summand, Ordering::SeqCst);
-        compiler_fence(Ordering::SeqCst);
-    } else {
-        counter.fetch_add(summand, order);
-        fence(Ordering::SeqCst);
-    }
-}
-
-/// A full fence for whoever exchanged or added something just before: on x86 that was one, as in [`add_and_fence`].
+/// A full fence for whoever exchanged something just before: on x86 a locked instruction is one, and a second would cost more than it (so
+/// crossbeam's epoch has it, and scc's).
 #[inline]
 pub fn fence_after_exchange() {
     if cfg!(all(any(target_arch = "x86", target_arch = "x86_64"), not(miri))) {
@@ -83,49 +71,38 @@ pub fn used_rows() -> &'static AtomicUsize {
     &USED
 }
 
-/// The epoch of pins, and of nobody else.
-static EPOCH: Lazy<epoch::Collector> = Lazy::new(epoch::Collector::new);
-
-thread_local! {
-    static PARTICIPANT: epoch::LocalHandle = EPOCH.register();
+/// The guards' rows.
+pub fn registry() -> &'static Mutex<Registry> {
+    static REGISTRY: Mutex<Registry> = Mutex::new(Registry::new());
+    &REGISTRY
 }
 
-/// Enters the epoch of pins.
+/// What waits for guards.
+pub fn deferred() -> &'static Deferred {
+    static DEFERRED: Deferred = Deferred::new();
+    &DEFERRED
+}
+
+/// The calling thread's row, if it has one.
 #[inline]
-pub fn enter() -> epoch::Guard {
-    // At the end of a thread its handle may be gone: then one for this guard alone.
-    PARTICIPANT.try_with(epoch::LocalHandle::pin).unwrap_or_else(|_| EPOCH.register().pin())
+pub fn own_row() -> Option<&'static CachePadded<Row>> {
+    ROW.get()
 }
 
-/// Enters the epoch of pins, and fences. An epoch needs a full fence between what announces a participant and its first read (crossbeam's
-/// is a SeqCst one, or an exchange on x86): so there is one, but where the thread was in it already, for a pin or for a flush whose
-/// deferred destructors pin.
-#[inline]
-pub fn enter_and_fence() -> epoch::Guard {
-    let enter = |participant: &epoch::LocalHandle| {
-        if participant.is_pinned() {
-            fence(Ordering::SeqCst);
-        }
-        participant.pin()
-    };
-    PARTICIPANT.try_with(enter).unwrap_or_else(|_| EPOCH.register().pin())
-}
-
-/// Closures that wait in the epoch for pins; only tells whether a flush is worth it.
-pub fn waiting() -> &'static AtomicUsize {
-    static WAITING: AtomicUsize = AtomicUsize::new(0);
-    &WAITING
-}
-
-/// What waits for pins, before it is handed to the epoch.
-pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
-    static ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
-    &ROOM
+/// Makes it the calling thread's row; false, if nothing would give it back: the thread is ending.
+pub fn keep_row(row: &'static CachePadded<Row>) -> bool {
+    let kept = LAST.try_with(|_| ()).is_ok();
+    if kept {
+        ROW.set(Some(row));
+    }
+    kept
 }
 
 thread_local! {
     /// Without a destructor: it can be used to the very end of the thread.
     static NUMBER: Cell<usize> = const { Cell::new(Numbers::NONE) };
+    /// As this.
+    static ROW: Cell<Option<&'static CachePadded<Row>>> = const { Cell::new(None) };
     static LAST: Last = const { Last };
 }
 
@@ -154,7 +131,7 @@ fn take_number() -> usize {
     number
 }
 
-/// Gives the thread's number back.
+/// Gives the thread's number and row back.
 struct Last;
 
 impl Drop for Last {
@@ -164,12 +141,10 @@ impl Drop for Last {
         if !is_pinned_by(number) {
             NUMBERS.give_back(number);
         }
+        if let Some(row) = ROW.take() {
+            grace::give_back(row);
+        }
     }
-}
-
-/// Whether the calling thread holds a pin.
-pub fn is_pinned_here() -> bool {
-    PARTICIPANT.try_with(epoch::LocalHandle::is_pinned).unwrap_or(false)
 }
 
 /// The one alarm that the counting allocator raises.

@@ -158,7 +158,7 @@ where
             Err(back) => {
                 self.discharge(weight);
                 *value = Some(back);
-                self.index.remove(entry, guard);
+                self.index.help_remove(entry);
                 None
             }
         }

@@ -2,7 +2,7 @@
 //! are.
 
 use crate::sync::{AtomicPtr, Ordering::Relaxed, Shelter};
-use std::{ptr, slice};
+use std::ptr;
 
 /// Words that a thing may lie in. Fewer in a model: each is one more place to switch threads at.
 pub const REACH: usize = if cfg!(weakmap_loom) { 2 } else { 16 };
@@ -36,19 +36,41 @@ impl<T> Drop for Words<T> {
     fn drop(&mut self) {
         // Relaxed: `&mut` is ordered after every other use.
         let words = self.0.load(Relaxed);
-        if !words.is_null() {
+        if !are_none(words) {
             free_words(base_of(words), size_of_words(words));
         }
     }
 }
 
-/// So many words, all null; null for none. `None` if there is no memory.
+/// So many words, all null; for none, those of nobody. `None` if there is no memory.
 pub fn new_words<T>(size: u8) -> Option<*mut Word<T>> {
     if size == 0 {
-        return Some(ptr::null_mut());
+        return Some(no_words());
     }
     let first = null_words(size)?;
     Some(first.map_addr(|address| address | usize::from(size)))
+}
+
+/// Words that stay null: who looks for something needs not ask whether there are any. Their size is that of no others.
+#[cfg(not(weakmap_loom))]
+static NONE: Nobodys = Nobodys([const { AtomicPtr::new(ptr::null_mut()) }; REACH + 1]);
+
+#[cfg(not(weakmap_loom))]
+#[repr(align(64))]
+struct Nobodys([Word<()>; REACH + 1]);
+
+#[cfg(not(weakmap_loom))]
+pub fn no_words<T>() -> *mut Word<T> {
+    ptr::from_ref(&NONE.0).cast_mut().cast::<Word<T>>().map_addr(|address| address | 1)
+}
+
+#[cfg(weakmap_loom)]
+pub fn no_words<T>() -> *mut Word<T> {
+    ptr::null_mut()
+}
+
+pub fn are_none<T>(words: *mut Word<T>) -> bool {
+    words == no_words()
 }
 
 /// From zeroed memory, which costs nothing before it is used: a reader makes them.
@@ -60,7 +82,7 @@ fn null_words<T>(size: u8) -> Option<*mut Word<T>> {
     (!first.is_null()).then_some(first)
 }
 
-/// What `null_words` made. No guard and no pin can see them any more (invariant 3).
+/// What `null_words` made. No guard can see them any more (invariant 3).
 #[cfg(not(weakmap_loom))]
 #[allow(unsafe_code)]
 fn free_words<T>(first: *mut Word<T>, size: u8) {
@@ -81,7 +103,7 @@ use watched::{free_words, null_words};
 #[cfg(weakmap_loom)]
 #[allow(unsafe_code)]
 mod watched {
-    use super::{AtomicPtr, Word, count_of, ptr};
+    use super::{AtomicPtr, REACH, Word, count_of, ptr};
     use crate::sync::StrongArc;
     use std::{array, mem::ManuallyDrop};
 
@@ -102,9 +124,18 @@ mod watched {
         ManuallyDrop::new(unsafe { StrongArc::from_raw(first.cast::<Block<T>>()) })
     }
 
-    /// Panics if they are free, or could be for all that this thread knows.
-    pub fn check<T>(first: *mut Word<T>) {
+    crate::sync::lazy_static! {
+        static ref NONE: [Word<()>; REACH] = array::from_fn(|_| AtomicPtr::new(ptr::null_mut()));
+    }
+
+    /// Panics if they are free, or could be for all that this thread knows. Where they are none: words that stay null.
+    pub fn check<'w, T>(first: *mut Word<T>) -> Option<&'w [Word<T>; REACH]> {
+        if first.is_null() {
+            // SAFETY: pointers of one size, and these are null.
+            return Some(unsafe { &*ptr::from_ref(&*NONE).cast() });
+        }
         let _: &Block<T> = &block(first);
+        None
     }
 
     pub fn free_words<T>(first: *mut Word<T>, _size: u8) {
@@ -137,30 +168,40 @@ fn base_of<T>(words: *mut Word<T>) -> *mut Word<T> {
     words.map_addr(|address| address & !((1 << SIZE_BITS) - 1))
 }
 
+/// Of the first word for a hash: its highest bits, as many as the size says.
+#[inline]
+fn number_of<T>(words: *mut Word<T>, hash: u64) -> usize {
+    (hash >> (u32::from(size_of_words(words)).wrapping_neg() & 63)) as usize
+}
+
 /// The words in which a thing of this hash may lie: the highest bits tell where they begin.
 #[inline]
 #[allow(unsafe_code)]
-pub fn reach<T>(words: *mut Word<T>, hash: u64, _shelter: &impl Shelter) -> &[Word<T>] {
-    let first = base_of(words);
-    if first.is_null() {
-        return &[];
-    }
-    let number = hash >> (u32::from(size_of_words(words)).wrapping_neg() & 63);
+pub fn reach<T>(words: *mut Word<T>, hash: u64, _shelter: &impl Shelter) -> &[Word<T>; REACH] {
     #[cfg(weakmap_loom)]
-    watched::check(first);
+    if let Some(nobodys) = watched::check(base_of(words)) {
+        return nobodys;
+    }
     // SAFETY: `new_words` made so many beyond the highest such number, and they stay while the shelter lives (invariant 3).
-    unsafe { slice::from_raw_parts(first.add(number as usize), REACH) }
+    unsafe { &*base_of(words).add(number_of(words, hash)).cast() }
 }
 
-/// Whether the word's tag is that of the hash: the lower half of its upper half. (Few of these bits tell where the word is.)
+/// Its tag, above where pointers are: the lower half of its upper half (few of these bits tell where its word is), but for the highest bit,
+/// which is set, and so in no word that points to nothing.
+#[inline]
+fn tag_of(hash: u64) -> u64 {
+    hash << 16 | 1 << 63
+}
+
+/// Whether the word points to something, and its tag is that of the hash.
 #[inline]
 pub fn has_tag<T>(word: *mut T, hash: u64) -> bool {
-    (word.addr() as u64 ^ hash << 16) >> TAG == 0
+    (word.addr() as u64 ^ tag_of(hash)) >> TAG == 0
 }
 
 /// `None` if the address leaves no room for a tag.
 pub fn tagged<T>(pointer: *mut T, hash: u64) -> Option<*mut T> {
-    let tag = (hash << 16 >> TAG << TAG) as usize;
+    let tag = (tag_of(hash) >> TAG << TAG) as usize;
     (pointer.addr() as u64 >> TAG == 0).then(|| pointer.map_addr(|address| address | tag))
 }
 

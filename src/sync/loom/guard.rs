@@ -1,5 +1,5 @@
-//! Stand-in for `scc::Guard`: a deferred closure runs at once when the last guard goes that was
-//! alive as it was deferred, on the thread that drops that guard.
+//! Stand-in for `grace`, which has a model of its own: a deferred closure runs at once when the last guard goes that was alive as it was
+//! deferred, on the thread that drops that guard.
 
 use std::{
     collections::BTreeSet,
@@ -10,13 +10,13 @@ use std::{
 
 use loom::sync::atomic::{
     AtomicUsize,
-    Ordering::{Acquire, Release},
+    Ordering::{Acquire, Release, SeqCst},
     fence,
 };
 
 use super::model::in_drop;
 
-/// A set of guards and what waits for them; `epoch` has another.
+/// The guards and what waits for them.
 ///
 /// 1. A deferred closure waits for the guards with an earlier ticket.
 /// 2. A guard with a later ticket happens after the `defer`: it cannot find what was unlinked
@@ -87,25 +87,36 @@ pub fn reset() {
     let _ = &*DOMAIN;
 }
 
-/// See `scc::Guard`.
+/// See `grace::Guard`.
 pub struct Guard {
     ticket: usize,
     not_send: PhantomData<*const ()>,
 }
 
-#[allow(missing_docs, reason = "they are those of scc")]
 impl Guard {
     pub fn new() -> Self {
         Guard { ticket: DOMAIN.enter(), not_send: PhantomData }
     }
 
-    pub fn defer_execute<F: FnOnce() + 'static>(&self, f: F) {
-        DOMAIN.defer(Box::new(f));
+    /// Fences, for the stand-in does not.
+    pub fn fenced() -> Self {
+        fence(SeqCst);
+        Self::new()
     }
-
-    /// Nothing: what is deferred runs as early as it may in any case.
-    pub fn accelerate(&self) {}
 }
+
+/// See `grace::defer`.
+pub fn defer(f: impl FnOnce() + 'static) {
+    let guard = Guard::new();
+    DOMAIN.defer(Box::new(f));
+    drop(guard);
+}
+
+/// Nothing: what is deferred runs as early as it may in any case.
+pub fn flush() {}
+
+/// The same.
+pub fn flush_if_any() {}
 
 impl Default for Guard {
     fn default() -> Self {

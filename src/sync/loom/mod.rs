@@ -4,14 +4,15 @@
 
 pub mod arc;
 mod cell;
-pub mod epoch;
 pub mod guard;
 pub mod model;
 
 pub use self::{
     arc::{Arc, Arc as StrongArc, Weak},
     cell::OnceCell,
+    guard::{Guard, defer, flush, flush_if_any},
 };
+pub use ::loom::lazy_static;
 pub use ::loom::{
     sync::{
         Mutex, MutexGuard,
@@ -23,40 +24,12 @@ pub use std::sync::TryLockError;
 
 use super::{
     CachePadded,
+    grace::{Deferred, Registry, Row},
     number::{EXCLUSIVE, Numbers},
     pin::ROWS,
 };
 use ::loom::sync::atomic::Ordering::{Acquire, Release};
-use std::{cell::Cell, io, ops::Deref, time::Duration};
-
-/// The stand-in, and a real guard for the real index.
-#[derive(Debug)]
-pub struct Guard {
-    model: guard::Guard,
-    real: scc::Guard,
-}
-
-impl Guard {
-    pub fn new() -> Self {
-        Self { model: guard::Guard::new(), real: scc::Guard::new() }
-    }
-
-    pub fn defer_execute<F: FnOnce() + 'static>(&self, f: F) {
-        self.model.defer_execute(f);
-    }
-
-    pub fn accelerate(&self) {
-        self.model.accelerate();
-    }
-}
-
-impl Deref for Guard {
-    type Target = scc::Guard;
-
-    fn deref(&self) -> &scc::Guard {
-        &self.real
-    }
-}
+use std::{cell::Cell, io, time::Duration};
 
 /// The happens-before edge from an insert to a read that finds the entry: scc makes it with std's atomics, which loom does
 /// not see.
@@ -81,14 +54,14 @@ impl Edge {
 ::loom::lazy_static! {
     static ref PINS: [CachePadded<AtomicUsize>; ROWS] =
         std::array::from_fn(|_| CachePadded::new(AtomicUsize::new(0)));
-    static ref ROOM: Mutex<Vec<super::pin::Guest>> = Mutex::new(Vec::new());
     static ref USED: AtomicUsize = AtomicUsize::new(0);
-    static ref WAITING: AtomicUsize = AtomicUsize::new(0);
+    static ref REGISTRY: Mutex<Registry> = Mutex::default();
+    static ref DEFERRED: Deferred = Deferred::default();
     static ref ALARM: super::alarm::Alarm = super::alarm::Alarm::new();
 }
 
 /// Models do not wait.
-pub fn is_pinned_here() -> bool {
+pub fn is_inside() -> bool {
     true
 }
 
@@ -112,17 +85,6 @@ pub fn sleep(_most: Duration) {
     yield_now();
 }
 
-/// Closures that wait in the epoch for pins, this execution's.
-pub fn waiting() -> &'static AtomicUsize {
-    &WAITING
-}
-
-/// Adds, then fences.
-pub fn add_and_fence(counter: &AtomicUsize, summand: usize, order: Ordering) {
-    counter.fetch_add(summand, order);
-    fence(Ordering::SeqCst);
-}
-
 /// A fence.
 pub fn fence_after_exchange() {
     fence(Ordering::SeqCst);
@@ -138,26 +100,36 @@ pub fn used_rows() -> &'static AtomicUsize {
     &USED
 }
 
-/// Enters the epoch of pins.
-pub fn enter() -> epoch::Guard {
-    epoch::pin()
-}
-
-/// Fences, for the stand-in does not, and enters.
-pub fn enter_and_fence() -> epoch::Guard {
-    fence(Ordering::SeqCst);
-    epoch::pin()
-}
-
 /// Stores, then fences.
 pub fn store_and_fence(counter: &AtomicUsize, value: usize, order: Ordering) {
     counter.store(value, order);
     fence(Ordering::SeqCst);
 }
 
-/// What waits for pins, before it is handed to the epoch: this execution's.
-pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
-    &ROOM
+/// The rows of the real guards, this execution's; the model of `grace` alone has any.
+pub fn registry() -> &'static Mutex<Registry> {
+    &REGISTRY
+}
+
+/// What waits for real guards.
+pub fn deferred() -> &'static Deferred {
+    &DEFERRED
+}
+
+/// The model thread's row, if it has one.
+pub fn own_row() -> Option<&'static CachePadded<Row>> {
+    ROW.with(Cell::get)
+}
+
+/// Makes it the model thread's row.
+pub fn keep_row(row: &'static CachePadded<Row>) -> bool {
+    ROW.with(|own| own.set(Some(row)));
+    true
+}
+
+/// What happens as a thread ends.
+pub fn end() {
+    ROW.with(Cell::take).map(super::grace::give_back);
 }
 
 ::loom::lazy_static! {
@@ -166,6 +138,7 @@ pub fn waiting_room() -> &'static Mutex<Vec<super::pin::Guest>> {
 
 ::loom::thread_local! {
     static NUMBER: Cell<usize> = Cell::new(Numbers::NONE);
+    static ROW: Cell<Option<&'static CachePadded<Row>>> = Cell::new(None);
 }
 
 pub fn number_if_any() -> usize {

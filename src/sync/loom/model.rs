@@ -41,7 +41,6 @@ pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
         counter.fetch_add(1, Relaxed);
         super::arc::reset();
         super::guard::reset();
-        super::epoch::reset();
         f();
     });
     super::arc::reset();

@@ -1,0 +1,99 @@
+//! What the models cannot see: threads that end, and how many rows there are. Other tests read at the same time.
+
+use super::*;
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+};
+
+/// Defers something; whether it was given back is told later.
+fn deferred_now() -> Arc<AtomicBool> {
+    let done = Arc::new(AtomicBool::new(false));
+    let at = Arc::clone(&done);
+    defer(move || at.store(true, SeqCst));
+    done
+}
+
+/// Guards of other tests come and go.
+fn is_given_back(done: &AtomicBool) {
+    while !done.load(SeqCst) {
+        thread::yield_now();
+        flush();
+    }
+}
+
+#[test]
+fn a_guard_holds_back_and_lets_go() {
+    let guard = Guard::new();
+    let done = deferred_now();
+    flush();
+    assert!(!done.load(SeqCst));
+    drop(guard);
+    is_given_back(&done);
+}
+
+#[test]
+fn guards_go_in_any_order() {
+    let (first, second) = (Guard::new(), Guard::fenced());
+    let done = deferred_now();
+    drop(first);
+    flush();
+    assert!(is_inside() && !done.load(SeqCst));
+    drop(second);
+    assert!(!is_inside());
+    is_given_back(&done);
+}
+
+#[test]
+fn a_later_guard_holds_nothing_back() {
+    let first = Guard::new();
+    let done = deferred_now();
+    drop(first);
+    let _second = Guard::new();
+    is_given_back(&done);
+}
+
+#[test]
+fn another_threads_guard_holds_back() {
+    let (inside, done) = (Guard::new(), thread::spawn(deferred_now).join().unwrap());
+    flush();
+    assert!(!done.load(SeqCst));
+    drop(inside);
+    is_given_back(&done);
+}
+
+/// Reads when it is dropped, at the end of its thread.
+struct AtTheEnd(Option<Guard>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        let late = Guard::new();
+        drop(self.0.take());
+        let later = Guard::fenced();
+        drop(late);
+        drop(later);
+    }
+}
+
+thread_local! {
+    static AT_THE_END: RefCell<AtTheEnd> = const { RefCell::new(AtTheEnd(None)) };
+}
+
+#[test]
+fn rows_of_threads_that_ended_are_used_again() {
+    // Registered before the row is, it is dropped after it is given back.
+    let life = || {
+        AT_THE_END.with(|it| it.borrow_mut().0 = Some(Guard::new()));
+    };
+    let rows = |_| {
+        thread::spawn(life).join().unwrap();
+        lock(registry()).all.len()
+    };
+    let most = (0..200).map(rows).max().unwrap();
+    assert!(most < 150, "{most} rows");
+    is_given_back(&deferred_now());
+}
