@@ -6,7 +6,7 @@ use weakmap::model::{
     AtomicPtr,
     Ordering::{AcqRel, Acquire},
     end,
-    grace::{Guard, defer, flush},
+    grace::{Guard, PinGuard, defer, defer_for_pins, flush},
 };
 
 struct Scene {
@@ -37,6 +37,12 @@ fn look<'g>(place: &AtomicPtr<Witness>, _guard: &'g Guard) -> Option<&'g Witness
 }
 
 #[allow(unsafe_code)]
+fn look_pinned<'p>(place: &AtomicPtr<Witness>, _pin: &'p PinGuard) -> Option<&'p Witness> {
+    // SAFETY: as above, after the pins of then.
+    unsafe { place.load(Acquire).as_ref() }
+}
+
+#[allow(unsafe_code)]
 fn take(place: &AtomicPtr<Witness>) -> Option<Box<Witness>> {
     let pointer = place.swap(ptr::null_mut(), AcqRel);
     // SAFETY: whoever takes the pointer out owns it.
@@ -63,6 +69,14 @@ fn read_nested(scene: &Scene) {
     look(&scene.places[0], &second).map(Witness::read);
 }
 
+/// Under a pin, within a guard that is none and goes first.
+fn read_pinned(scene: &Scene) {
+    let guard = Guard::new();
+    let pin = PinGuard::new();
+    drop(guard);
+    look_pinned(&scene.places[0], &pin).map(Witness::read);
+}
+
 /// Of a thread whose row another may take then.
 fn read_and_end(scene: &Scene) {
     read(scene);
@@ -72,6 +86,11 @@ fn read_and_end(scene: &Scene) {
 fn remove(scene: &Scene) {
     let taken = take(&scene.places[0]);
     defer(move || drop(taken));
+}
+
+fn remove_for_pins(scene: &Scene) {
+    let taken = take(&scene.places[0]);
+    defer_for_pins(move || drop(taken));
 }
 
 fn remove_both(scene: &Scene) {
@@ -111,6 +130,16 @@ fn read_remove() {
     race("read ∥ remove", scene, [read, remove], left(1));
     race("read twice ∥ remove both", scene, [read_twice, remove_both], left(0));
     race("nested read ∥ remove", scene, [read_nested, remove], left(1));
+}
+
+#[test]
+fn pinned_read_remove() {
+    race("pinned read ∥ remove", scene, [read_pinned, remove], left(1));
+    race("pinned read ∥ remove for pins", scene, [read_pinned, remove_for_pins], left(1));
+    // A guard that is no pin holds it not back.
+    race("guard ∥ remove for pins", scene, [|_| drop(Guard::new()), remove_for_pins], |s| {
+        assert_eq!(s.count.living(), 1);
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Pins: a reference read through one stays good while the slot's count leaves.
 
 use crate::witness::{Count, Witness, race};
-use weakmap::model::{Arc, Displaced, Guard, Slot, State, defer, pin};
+use weakmap::model::{Arc, Displaced, Guard, Slot, State, defer, defer_for_pins, pin};
 
 struct Scene {
     count: Count,
@@ -25,8 +25,17 @@ fn read(scene: &Scene) {
 /// As the map gives a strong count back.
 fn give_back(value: Option<Arc<Witness>>) {
     if pin::pinned() {
-        defer(move || drop(value));
+        defer_for_pins(move || drop(value));
     }
+}
+
+/// Under the second of two pins, when the first has gone.
+fn read_nested(scene: &Scene) {
+    let first = pin::Pin::new();
+    let second = pin::Pin::new();
+    drop(first);
+    let value = scene.slot.strong(&second);
+    assert!(matches!(value.map(Witness::read), None | Some(1)));
 }
 
 fn strip(scene: &Scene) {
@@ -48,6 +57,11 @@ fn read_strip() {
         // Nobody flushes: what the pin held back went with it.
         assert_eq!((s.slot.state(), s.count.living()), (State::Weak, 0));
     });
+}
+
+#[test]
+fn nested_read_strip() {
+    race("nested pinned read ∥ strip", scene, [read_nested, strip], |s| assert_eq!(s.count.living(), 0));
 }
 
 #[test]

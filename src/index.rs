@@ -17,7 +17,10 @@ mod front;
 pub mod front;
 
 use self::front::{Front, Lent};
-use crate::sync::{AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc, TableGuard};
+use crate::sync::{
+    AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc, TableGuard,
+    tally::{self, Relaxed},
+};
 use equivalent::Equivalent;
 use std::{
     fmt,
@@ -46,13 +49,16 @@ pub struct Index<T: Keyed> {
     front: Front<T>,
     table: HashIndex<Node<T>, (), Given>,
     published: Edge,
+    /// Things in the table, as last told: the front is made for so many.
+    expected: tally::AtomicUsize,
 }
 
 impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     pub fn new() -> Self {
         // The thread-local of the table's guards is registered before a thread-local map is, so it goes after it.
         drop(TableGuard::new());
-        Self { front: Front::new(), table: HashIndex::with_hasher(Given), published: Edge::new() }
+        let expected = tally::AtomicUsize::new(usize::MAX);
+        Self { front: Front::new(), table: HashIndex::with_hasher(Given), published: Edge::new(), expected }
     }
 
     /// Looks at what is there for the key. Takes no lock.
@@ -93,7 +99,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
             self.published.acquire();
             let it = node.get();
             if !self.front.has_met(it) && it.is_in_use() {
-                self.front.publish(it, || self.table.capacity(), guard);
+                self.front.publish(it, || self.words_wanted(), guard);
             }
             look(it, guard)
         })
@@ -141,9 +147,21 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         }
     }
 
-    /// Gives up the front if the table has become too small for it: removals shrink the table alone.
+    /// Tells how many things there are.
+    pub fn expect(&self, count: u64) {
+        self.expected.store(usize::try_from(count).unwrap_or(usize::MAX), Relaxed);
+    }
+
+    /// Gives up a front that has become far too large.
     pub fn trim(&self) {
-        self.front.shrink(self.table.capacity());
+        self.front.shrink(self.words_wanted());
+    }
+
+    /// Four fifths of them filled, at the most; not more than the table has slots, for that shrinks late.
+    fn words_wanted(&self) -> usize {
+        let slots = self.table.capacity();
+        let count = self.expected.load(Relaxed).min(slots);
+        (count + count / 4).next_power_of_two().min(slots)
     }
 
     /// See [`Braced`].

@@ -4,7 +4,7 @@
 //!
 //! 1. Under the rings' lock: what came in goes to the clock, the clock names victims, each is stripped (its slot goes
 //!    from STRONG to WEAK) and its strong count moved to the batch.
-//! 2. Under no lock: the batch's counts are given back, and destructors run. While a pin lives they wait for the guards of then instead.
+//! 2. Under no lock: the batch's counts are given back, and destructors run. While a pin lives they wait for the pins of then instead.
 //! 3. Entries whose value is gone now are closed and leave the index; their weak counts wait for the guards of now.
 //! 4. The others, whose value a caller holds, go back through the incoming bag to the weak list.
 //!
@@ -26,8 +26,8 @@ use crate::{
     slot::{Retired, State},
     stats::{Events, count},
     sync::{
-        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer, lock, lock_shared, pin, shared,
-        tally::Relaxed,
+        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer, defer_for_pins, lock, lock_shared, pin,
+        shared, tally::Relaxed,
     },
 };
 use std::mem;
@@ -221,6 +221,7 @@ where
             self.sort(it, rings);
         });
         self.ledger.now.fetch_add(came as u64, Relaxed);
+        self.index.expect(self.sums.entries.load(Relaxed));
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);
             rings.clock.remove_gone();
@@ -376,7 +377,7 @@ where
             let bytes = self.learned.bytes(batch.weight);
             let (pending, events) = (self.ledger.pend(bytes, Cause::Pin), shared::Arc::clone(&self.events));
             let values: Vec<_> = values.collect();
-            defer(move || {
+            defer_for_pins(move || {
                 drop_all(&events, &mut values.into_iter());
                 drop(pending);
             });
@@ -412,6 +413,7 @@ where
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
         if done.reaped > 0 {
             subtract(&self.sums.entries, done.reaped);
+            self.index.expect(self.sums.entries.load(Relaxed));
             self.retire_all(done.reaped, batch.retired.drain(..));
         }
         *lock_shared(&self.tray) = Tray { entries: batch.entries, retired: batch.retired };

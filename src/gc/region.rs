@@ -32,7 +32,7 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Mutex, StrongArc, defer, lock,
+        Arc, Guard, Mutex, StrongArc, defer, defer_for_pins, lock,
         pin::{self, Pin},
         shared,
         tally::{AtomicU64, Relaxed},
@@ -311,7 +311,7 @@ where
             let removed = self.remove_entry(entry, &Guard::new());
             self.quietly(|| drop(removed));
         });
-        self.index.trim();
+        self.trim();
         self.tidy();
         self.flush();
     }
@@ -344,10 +344,16 @@ where
         self.sums.weight.load(Relaxed) / Sweep::entries(self).max(1)
     }
 
+    /// Gives up what the index has too much.
+    fn trim(&self) {
+        self.index.expect(self.sums.entries.load(Relaxed));
+        self.index.trim();
+    }
+
     /// Takes in and forgets, if much has gone.
     pub fn tidy_if_worth_it(&self) {
         if self.many_closed() {
-            self.index.trim();
+            self.trim();
             self.tidy();
         }
     }
@@ -450,7 +456,7 @@ where
     fn keep_for_pins(&self, value: Arc<V>) {
         let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Pin);
         let events = shared::Arc::clone(&self.events);
-        defer(move || {
+        defer_for_pins(move || {
             quietly(&events, || drop(value));
             drop(pending);
         });

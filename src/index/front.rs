@@ -130,12 +130,11 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
         self.is_out_of_the_model() || it.mark().load(Relaxed) == mark_of(self.words.load(Relaxed))
     }
 
-    /// Puts in what the caller has found in a table of so many slots, unless there is no word free; into more words, if they do not befit
-    /// the table.
+    /// Puts in what the caller has found in the table, unless there is no word free; into more words, if so many are wanted by now.
     #[cold]
-    pub fn publish(&self, it: &StrongArc<T>, slots: impl FnOnce() -> usize, guard: &Guard) {
+    pub fn publish(&self, it: &StrongArc<T>, wanted: impl FnOnce() -> usize, guard: &Guard) {
         let word = self.put(it, guard).or_else(|| {
-            self.grow(slots());
+            self.grow(wanted());
             self.put(it, guard)
         });
         let Some(word) = word else { return };
@@ -202,22 +201,22 @@ impl<T: Keyed + Send + Sync + 'static> Front<T> {
         None
     }
 
-    /// Makes room for a table of so many slots, if there is less.
-    pub fn grow(&self, slots: usize) {
+    /// Makes so many words, if there are fewer.
+    pub fn grow(&self, wanted: usize) {
         let before = self.words.load(Acquire);
-        let size = size_for(slots);
+        let size = size_for(wanted);
         if size > 0 && (are_none(before) || size > size_of_words(before)) {
             self.exchange(before, size);
         }
     }
 
-    /// Gives up what is too much for a table of so many slots: all there is, for what is read comes in again.
-    pub fn shrink(&self, slots: usize) {
+    /// Gives up what is more than twice too much: all there is, for what is read comes in again.
+    pub fn shrink(&self, wanted: usize) {
         if self.is_out_of_the_model() {
             return;
         }
-        let before = self.words.load(Acquire);
-        if !are_none(before) && size_for(slots) < size_of_words(before) {
+        let (before, size) = (self.words.load(Acquire), size_for(wanted));
+        if !are_none(before) && (size == 0 || size + 1 < size_of_words(before)) {
             self.exchange(before, 0);
         }
     }

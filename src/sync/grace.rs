@@ -29,21 +29,25 @@
 //! back. So is every later store to the row, for it may be the one that is seen.
 
 use super::{
-    AtomicUsize, CachePadded, Mutex, Ordering::*, deferred, fence, keep_row, lock, own_row, registry,
+    AtomicU64, CachePadded, Mutex, Ordering::*, deferred, fence, keep_row, lock, own_row, registry,
     store_and_fence, tally,
 };
 use std::{collections::VecDeque, fmt, marker::PhantomData};
 
-/// In a row, above how many guards there are: one of them has deferred something.
-const DEFERRED: usize = 1 << 22;
+/// What a guard adds to its row's state.
+const GUARD: u64 = 1;
+/// What a pin's adds beside.
+const PIN: u64 = 1 << 24;
+/// Above the counts of both: a guard has deferred something.
+const DEFERRED: u64 = 1 << 48;
 /// The row is of one guard alone, of a thread that is ending.
-const LATE: usize = 1 << 23;
-/// Above these: how often its thread has left.
-const TURN: usize = 1 << 24;
+const LATE: u64 = 1 << 49;
+/// The rest: how often its thread has left. It may begin again, for only whether it has changed is asked; who errs waits once more.
+const TURN: u64 = 1 << 50;
 
 /// What a thread says of itself.
 #[derive(Debug, Default)]
-pub struct Row(AtomicUsize);
+pub struct Row(AtomicU64);
 
 /// All rows, and those of no thread.
 #[derive(Debug, Default)]
@@ -52,57 +56,83 @@ pub struct Registry {
     free: Vec<&'static CachePadded<Row>>,
 }
 
-/// While it lives, nothing is given back that its thread may have found since.
-#[derive(Debug)]
-#[must_use = "it protects nothing once it is dropped"]
-pub struct Guard {
-    row: &'static CachePadded<Row>,
-    /// The row is its thread's.
-    not_send: PhantomData<*const ()>,
-}
-
 /// What waits, and the rows it waits for.
 pub struct Waiting {
-    inside: Vec<(&'static CachePadded<Row>, usize)>,
+    inside: Vec<(&'static CachePadded<Row>, u64)>,
     run: Box<dyn FnOnce() + Send>,
 }
 
 /// What waits, in the order in which it came.
 #[derive(Debug, Default)]
+pub struct Queue(Mutex<VecDeque<Waiting>>);
+
+/// All that waits.
+#[derive(Debug, Default)]
 pub struct Deferred {
-    queue: Mutex<VecDeque<Waiting>>,
-    /// How many: a hint that spares the lock.
+    for_guards: Queue,
+    /// What waits for pins alone waits not behind what waits for others.
+    for_pins: Queue,
+    /// How many: a hint that spares the locks.
     count: tally::AtomicUsize,
+}
+
+/// While it lives, nothing is given back that its thread may have found since.
+#[derive(Debug)]
+#[must_use = "it protects nothing once it is dropped"]
+pub struct Guard {
+    _inside: Inside<GUARD>,
+}
+
+/// A guard that `defer_for_pins` waits for, too.
+#[derive(Debug)]
+#[must_use = "it protects nothing once it is dropped"]
+pub struct PinGuard {
+    _inside: Inside<{ GUARD + PIN }>,
+}
+
+/// That its thread's row says so.
+#[derive(Debug)]
+struct Inside<const STEP: u64> {
+    row: &'static CachePadded<Row>,
+    /// The row is its thread's.
+    not_send: PhantomData<*const ()>,
 }
 
 impl Guard {
     /// Enters. Guards of a thread may be nested, and dropped in any order.
     #[inline]
     pub fn new() -> Self {
+        // No fence where the thread is inside: for the row, this guard is one with those before.
+        Self { _inside: Inside::enter(|| ()) }
+    }
+}
+
+impl PinGuard {
+    /// Enters. A fence in any case: those before may be no pins.
+    #[inline]
+    pub fn new() -> Self {
+        Self { _inside: Inside::enter(|| fence(SeqCst)) }
+    }
+}
+
+impl<const STEP: u64> Inside<STEP> {
+    #[inline]
+    fn enter(again: impl FnOnce()) -> Self {
         match own_row() {
-            Some(row) => Self::enter(row, || ()),
+            Some(row) => Self::enter_row(row, again),
             None => Self::enter_first(),
         }
     }
 
-    /// Enters, and fences where another guard of the thread had entered before.
     #[inline]
-    pub fn fenced() -> Self {
-        match own_row() {
-            Some(row) => Self::enter(row, || fence(SeqCst)),
-            None => Self::enter_first(),
-        }
-    }
-
-    #[inline]
-    fn enter(row: &'static CachePadded<Row>, again: impl FnOnce()) -> Self {
+    fn enter_row(row: &'static CachePadded<Row>, again: impl FnOnce()) -> Self {
         // Relaxed, as every look at a thread's own row.
         let state = row.0.load(Relaxed);
         if state % TURN == 0 {
-            // The fence orders it before the reads to come. Partner: the fence in `defer` (invariant 1).
-            store_and_fence(&row.0, state + 1, Release);
+            // The fence orders it before the reads to come. Partner: the fence in `run_after` (invariant 1).
+            store_and_fence(&row.0, state + STEP, Release);
         } else {
-            row.0.store(state + 1, Release);
+            row.0.store(state + STEP, Release);
             again();
         }
         Self { row, not_send: PhantomData }
@@ -113,47 +143,47 @@ impl Guard {
     fn enter_first() -> Self {
         let row = lock(registry()).take();
         let kept = keep_row(row);
-        let guard = Self::enter(row, || ());
+        let inside = Self::enter_row(row, || ());
         if !kept {
             row.0.fetch_add(LATE, Release);
         }
-        guard
+        inside
     }
+}
 
-    /// Where there are other guards, or more to do.
-    #[cold]
-    #[inline(never)]
-    fn leave(row: &'static CachePadded<Row>, state: usize) {
-        if state % DEFERRED > 0 {
-            row.0.store(state, Release);
-            return;
-        }
-        row.turn(state - state % TURN);
-        if state & LATE > 0 {
-            lock(registry()).free.push(row);
-        }
-        if state & DEFERRED > 0 {
-            flush();
+impl<const STEP: u64> Drop for Inside<STEP> {
+    #[inline]
+    fn drop(&mut self) {
+        let state = self.row.0.load(Relaxed) - STEP;
+        if state % TURN == 0 {
+            self.row.turn(state);
+        } else {
+            leave(self.row, state);
         }
     }
 }
 
-impl Drop for Guard {
-    #[inline]
-    fn drop(&mut self) {
-        let state = self.row.0.load(Relaxed) - 1;
-        if state % TURN == 0 {
-            self.row.turn(state);
-        } else {
-            Self::leave(self.row, state);
-        }
+/// Where there are other guards, or more to do.
+#[cold]
+#[inline(never)]
+fn leave(row: &'static CachePadded<Row>, state: u64) {
+    if state % DEFERRED > 0 {
+        row.0.store(state, Release);
+        return;
+    }
+    row.turn(state - state % TURN);
+    if state & LATE > 0 {
+        lock(registry()).free.push(row);
+    }
+    if state & DEFERRED > 0 {
+        flush();
     }
 }
 
 impl Row {
     /// The last guard goes.
     #[inline]
-    fn turn(&self, state: usize) {
+    fn turn(&self, state: u64) {
         // Release: pairs with the Acquire in `is_over` and `inside`.
         self.0.store(state.wrapping_add(TURN), Release);
     }
@@ -182,11 +212,11 @@ impl Registry {
         })
     }
 
-    /// The rows that are inside, and their turns.
-    fn inside(&self) -> Vec<(&'static CachePadded<Row>, usize)> {
+    /// The rows that are inside, of all guards or of pins alone, and their turns.
+    fn inside(&self, step: u64) -> Vec<(&'static CachePadded<Row>, u64)> {
         // Acquire: pairs with the Release in `turn`.
         let states = self.all.iter().map(|&row| (row, row.0.load(Acquire)));
-        let inside = states.filter(|(_, state)| state % TURN > 0);
+        let inside = states.filter(|(_, state)| state % DEFERRED / step > 0);
         inside.map(|(row, state)| (row, state / TURN)).collect()
     }
 }
@@ -194,7 +224,7 @@ impl Registry {
 impl Deferred {
     #[cfg(not(weakmap_loom))]
     pub const fn new() -> Self {
-        Self { queue: Mutex::new(VecDeque::new()), count: tally::AtomicUsize::new(0) }
+        Self { for_guards: Queue::new(), for_pins: Queue::new(), count: tally::AtomicUsize::new(0) }
     }
 }
 
@@ -225,17 +255,28 @@ pub fn give_back(row: &'static CachePadded<Row>) {
 /// Runs `f` when every guard of now has gone: at once, if there is none. Call it after the thing was taken out, and without a guard, or
 /// `f` waits for that one, too. It must not panic.
 pub fn defer(f: impl FnOnce() + Send + 'static) {
-    // Partner: the fence in `Guard::enter` (invariant 1).
+    run_after(GUARD, &deferred().for_guards, f);
+}
+
+/// The same for what is found under a pin alone.
+pub fn defer_for_pins(f: impl FnOnce() + Send + 'static) {
+    run_after(PIN, &deferred().for_pins, f);
+}
+
+fn run_after(step: u64, queue: &Queue, f: impl FnOnce() + Send + 'static) {
+    // Partner: the fence of who enters (invariant 1).
     fence(SeqCst);
-    let inside = lock(registry()).inside();
+    let inside = lock(registry()).inside(step);
     if inside.is_empty() {
         f();
     } else {
         deferred().count.fetch_add(1, Relaxed);
-        lock(&deferred().queue).push_back(Waiting { inside, run: Box::new(f) });
-        own_row().inspect(|row| row.defer());
+        lock(&queue.0).push_back(Waiting { inside, run: Box::new(f) });
+        if let Some(row) = own_row() {
+            row.defer();
+        }
     }
-    flush();
+    flush_if_any();
 }
 
 /// Whether the calling thread has a guard.
@@ -251,24 +292,32 @@ pub fn flush_if_any() {
     }
 }
 
-/// As `flush_if_any`, but for a look.
+/// The same, for who knows that something waits.
 #[cold]
 pub fn flush() {
-    while deferred().count.load(Relaxed) > 0 {
-        let over = take_over();
+    let Deferred { for_guards, for_pins, count } = deferred();
+    loop {
+        let over: Vec<_> = for_pins.take_over().chain(for_guards.take_over()).collect();
         if over.is_empty() {
             return;
         }
-        deferred().count.fetch_sub(over.len(), Relaxed);
+        count.fetch_sub(over.len(), Relaxed);
         over.into_iter().for_each(|waiting| (waiting.run)());
     }
 }
 
-/// The first of those that wait, as long as they need not.
-fn take_over() -> Vec<Waiting> {
-    let mut queue = lock(&deferred().queue);
-    let over = queue.iter().take_while(|waiting| waiting.is_over()).count();
-    queue.drain(..over).collect()
+impl Queue {
+    #[cfg(not(weakmap_loom))]
+    const fn new() -> Self {
+        Self(Mutex::new(VecDeque::new()))
+    }
+
+    /// The first of those that wait, as long as they need not.
+    fn take_over(&self) -> impl Iterator<Item = Waiting> {
+        let mut queue = lock(&self.0);
+        let over = queue.iter().take_while(|waiting| waiting.is_over()).count();
+        queue.drain(..over).collect::<Vec<_>>().into_iter()
+    }
 }
 
 #[cfg(all(test, not(weakmap_loom)))]

@@ -1,6 +1,6 @@
 //! What the crate runs on: std, scc's table, and who is who.
 
-pub use super::grace::{Guard, defer, flush, flush_if_any, is_inside};
+pub use super::grace::{Guard, PinGuard, defer, defer_for_pins, flush, flush_if_any, is_inside};
 use super::{
     CachePadded,
     grace::{self, Deferred, Registry, Row},
@@ -47,7 +47,7 @@ pub fn fence_after_exchange() {
 
 /// Stores, then fences: on x86 by one locked exchange.
 #[inline]
-pub fn store_and_fence(counter: &AtomicUsize, value: usize, order: Ordering) {
+pub fn store_and_fence(counter: &AtomicU64, value: u64, order: Ordering) {
     if cfg!(all(any(target_arch = "x86", target_arch = "x86_64"), not(miri))) {
         counter.swap(value, Ordering::SeqCst);
         compiler_fence(Ordering::SeqCst);

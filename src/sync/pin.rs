@@ -10,7 +10,7 @@
 //! 1. pins += 1                        1. slot := something else
 //! 2. enters a guard (a full fence)    2. full fence
 //! 3. reads the slot, uses the &V      3. any pins?  no:  drops the value now
-//! 4. pins -= 1; leaves                              yes: when the guards of now have gone
+//! 4. pins -= 1; leaves                              yes: when the pins of now have gone
 //! ```
 //!
 //! `pins` has a row for each thread, of those with a number of their own (see `number`): nobody else writes it, so it takes no locked
@@ -20,7 +20,7 @@
 //!
 //! 1. Of the two fences one comes first. If the reader's: step 3 on the right sees its pin, unless the pin has gone
 //!    already. If the other: the reader's step 3 sees the slot without the count.
-//! 2. A pin is in a guard (`sync::grace`), so a count deferred there is given back after every pin of then; a pin that enters later reads the
+//! 2. A pin is a guard (`sync::grace`), so a count deferred there for pins is given back after every pin of then; a pin that enters later reads the
 //!    slot after it was changed.
 //!
 //! # Orderings
@@ -32,7 +32,7 @@
 //! pin, the next defer, the next pass.
 
 use super::{
-    Guard, Ordering::*, Shelter, fence, fence_after_exchange, flush_if_any, number, pin_rows, used_rows,
+    Ordering::*, PinGuard, Shelter, fence, fence_after_exchange, flush_if_any, number, pin_rows, used_rows,
 };
 
 /// Threads with a row of their own.
@@ -44,7 +44,7 @@ pub const ROWS: usize = OWN + if cfg!(weakmap_loom) { 1 } else { 4 };
 #[derive(Debug)]
 pub struct Pin {
     _counted: Counted,
-    _guard: Guard,
+    _guard: PinGuard,
     _flush: Flush,
 }
 
@@ -61,7 +61,7 @@ impl Shelter for Pin {}
 impl Pin {
     #[inline]
     pub fn new() -> Self {
-        Self { _counted: Counted::new(number()), _guard: Guard::fenced(), _flush: Flush }
+        Self { _counted: Counted::new(number()), _guard: PinGuard::new(), _flush: Flush }
     }
 }
 

@@ -6,7 +6,7 @@ use std::ptr;
 
 /// Words that a thing may lie in. Fewer in a model: each is one more place to switch threads at.
 pub const REACH: usize = if cfg!(weakmap_loom) { 2 } else { 16 };
-/// Slots of the table for a word. In a model so many that no true table has a front there.
+/// How many must be wanted for one. In a model so many that no true table has a front there.
 pub const SLOTS: usize = if cfg!(weakmap_loom) { 1 << 24 } else { 1 };
 /// Where the tag begins in a word. Pointers are below, or stay out.
 const TAG: u32 = 48;
@@ -14,7 +14,7 @@ const TAG: u32 = 48;
 const SIZE_BITS: u32 = 6;
 /// The address of what was emptied.
 pub const EMPTIED: usize = 1;
-/// Tables with fewer slots have no front; nor has any where a pointer leaves no room for a tag.
+/// Where fewer are wanted there are none; nor are there any where a pointer leaves no room for a tag.
 const FEWEST: usize = match () {
     _ if cfg!(not(target_pointer_width = "64")) => usize::MAX,
     _ if cfg!(weakmap_loom) => 2 * SLOTS,
@@ -92,7 +92,7 @@ fn free_words<T>(first: *mut Word<T>, size: u8) {
 
 #[cfg(not(weakmap_loom))]
 fn layout_of<T>(size: u8) -> std::alloc::Layout {
-    let words = std::alloc::Layout::array::<Word<T>>(count_of(size)).expect("as many as a table has slots");
+    let words = std::alloc::Layout::array::<Word<T>>(count_of(size)).expect("no more than a table has slots");
     words.align_to(1 << SIZE_BITS).expect("a power of two")
 }
 
@@ -147,9 +147,9 @@ fn count_of(size: u8) -> usize {
     (1 << size) + REACH - 1
 }
 
-/// The size that befits a table of so many slots: a word for each. 0 for none.
-pub fn size_for(slots: usize) -> u8 {
-    if slots < FEWEST { 0 } else { (slots / SLOTS).ilog2() as u8 }
+/// The size of so many words, rounded down. 0 for none.
+pub fn size_for(words: usize) -> u8 {
+    if words < FEWEST { 0 } else { (words / SLOTS).ilog2() as u8 }
 }
 
 #[inline]

@@ -38,7 +38,7 @@ fn a_guard_holds_back_and_lets_go() {
 
 #[test]
 fn guards_go_in_any_order() {
-    let (first, second) = (Guard::new(), Guard::fenced());
+    let (first, second) = (Guard::new(), PinGuard::new());
     let done = deferred_now();
     drop(first);
     flush();
@@ -73,7 +73,7 @@ impl Drop for AtTheEnd {
     fn drop(&mut self) {
         let late = Guard::new();
         drop(self.0.take());
-        let later = Guard::fenced();
+        let later = PinGuard::new();
         drop(late);
         drop(later);
     }

@@ -97,12 +97,6 @@ impl Guard {
     pub fn new() -> Self {
         Guard { ticket: DOMAIN.enter(), not_send: PhantomData }
     }
-
-    /// Fences, for the stand-in does not.
-    pub fn fenced() -> Self {
-        fence(SeqCst);
-        Self::new()
-    }
 }
 
 /// See `grace::defer`.
@@ -112,11 +106,30 @@ pub fn defer(f: impl FnOnce() + 'static) {
     drop(guard);
 }
 
+/// See `grace::defer_for_pins`; a guard is as a pin here.
+pub fn defer_for_pins(f: impl FnOnce() + 'static) {
+    defer(f);
+}
+
 /// Nothing: what is deferred runs as early as it may in any case.
 pub fn flush() {}
 
 /// The same.
 pub fn flush_if_any() {}
+
+/// See `grace::PinGuard`.
+#[derive(Debug)]
+pub struct PinGuard {
+    _guard: Guard,
+}
+
+impl PinGuard {
+    /// Fences, for the stand-in does not.
+    pub fn new() -> Self {
+        fence(SeqCst);
+        Self { _guard: Guard::new() }
+    }
+}
 
 impl Default for Guard {
     fn default() -> Self {

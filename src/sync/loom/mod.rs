@@ -10,7 +10,7 @@ pub mod model;
 pub use self::{
     arc::{Arc, Arc as StrongArc, Weak},
     cell::OnceCell,
-    guard::{Guard, defer, flush, flush_if_any},
+    guard::{Guard, PinGuard, defer, defer_for_pins, flush, flush_if_any},
 };
 pub use ::loom::lazy_static;
 pub use ::loom::{
@@ -101,7 +101,7 @@ pub fn used_rows() -> &'static AtomicUsize {
 }
 
 /// Stores, then fences.
-pub fn store_and_fence(counter: &AtomicUsize, value: usize, order: Ordering) {
+pub fn store_and_fence(counter: &AtomicU64, value: u64, order: Ordering) {
     counter.store(value, order);
     fence(Ordering::SeqCst);
 }
