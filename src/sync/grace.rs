@@ -176,7 +176,8 @@ fn leave(row: &'static CachePadded<Row>, state: u64) {
         lock(registry()).free.push(row);
     }
     if state & DEFERRED > 0 {
-        flush();
+        // Not what waits for pins: values, whose destructors are not to run in a read.
+        deferred().run(&deferred().for_guards);
     }
 }
 
@@ -225,6 +226,18 @@ impl Deferred {
     #[cfg(not(weakmap_loom))]
     pub const fn new() -> Self {
         Self { for_guards: Queue::new(), for_pins: Queue::new(), count: tally::AtomicUsize::new(0) }
+    }
+
+    /// Runs what is in that queue and need not wait.
+    fn run(&self, queue: &Queue) {
+        while self.count.load(Relaxed) > 0 {
+            let over = queue.take_over();
+            if over.is_empty() {
+                return;
+            }
+            self.count.fetch_sub(over.len(), Relaxed);
+            over.into_iter().for_each(|waiting| (waiting.run)());
+        }
     }
 }
 
@@ -276,7 +289,7 @@ fn run_after(step: u64, queue: &Queue, f: impl FnOnce() + Send + 'static) {
             row.defer();
         }
     }
-    flush_if_any();
+    deferred().run(queue);
 }
 
 /// Whether the calling thread has a guard.
@@ -295,15 +308,8 @@ pub fn flush_if_any() {
 /// The same, for who knows that something waits.
 #[cold]
 pub fn flush() {
-    let Deferred { for_guards, for_pins, count } = deferred();
-    loop {
-        let over: Vec<_> = for_pins.take_over().chain(for_guards.take_over()).collect();
-        if over.is_empty() {
-            return;
-        }
-        count.fetch_sub(over.len(), Relaxed);
-        over.into_iter().for_each(|waiting| (waiting.run)());
-    }
+    deferred().run(&deferred().for_pins);
+    deferred().run(&deferred().for_guards);
 }
 
 impl Queue {
@@ -313,10 +319,10 @@ impl Queue {
     }
 
     /// The first of those that wait, as long as they need not.
-    fn take_over(&self) -> impl Iterator<Item = Waiting> {
+    fn take_over(&self) -> Vec<Waiting> {
         let mut queue = lock(&self.0);
         let over = queue.iter().take_while(|waiting| waiting.is_over()).count();
-        queue.drain(..over).collect::<Vec<_>>().into_iter()
+        queue.drain(..over).collect()
     }
 }
 
