@@ -11,7 +11,7 @@ use std::{
 /// Reads without touching reference counts; from [`WeakMap::pin`].
 ///
 /// While it lives, what passes strip (of any map) and what is replaced or removed is freed later, when it is dropped; until
-/// then it counts as `pending`. So keep it for a few look-ups, not for long. It stays on its thread.
+/// then it counts as `pending`. So keep it for a few look-ups, not for long, and drop it before the thread makes the next. It stays on its thread.
 ///
 /// ```
 /// # use weakmap::WeakMap;

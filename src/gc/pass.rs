@@ -26,8 +26,8 @@ use crate::{
     slot::{Retired, State},
     stats::{Events, count},
     sync::{
-        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer, defer_for_pins, lock, lock_shared, pin,
-        shared, tally::Relaxed,
+        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer, defer_for_pins, flush_if_any, lock,
+        lock_shared, pin, shared, tally::Relaxed,
     },
 };
 use std::mem;
@@ -209,6 +209,7 @@ where
         }
         done.revived = self.sums.found.swap(0, Relaxed);
         self.tend_graves();
+        flush_if_any();
         done
     }
 

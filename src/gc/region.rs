@@ -257,28 +257,26 @@ where
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let guard = Guard::new();
         let entry = self.index.get(hash, key)?;
-        let removed = self.remove_entry(&entry, &guard);
-        drop(guard);
+        let removed = self.remove_entry(&entry);
         self.tend_graves();
         removed
     }
 
     /// Takes this entry out, unless somebody did; the value, if it was still alive.
-    fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
-        self.close(entry, guard, || entry.slot.close(guard)).flatten()
+    fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
+        self.close(entry, |guard| entry.slot.close(guard)).flatten()
     }
 
     /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
     fn close(
         &self,
         entry: &StrongArc<Entry<K, V>>,
-        guard: &Guard,
-        close: impl FnOnce() -> Option<Displaced<V>>,
+        close: impl FnOnce(&Guard) -> Option<Displaced<V>>,
     ) -> Option<Option<Arc<V>>> {
+        let guard = Guard::new();
         let writing = self.write(entry);
-        let displaced = close()?;
+        let displaced = close(&guard)?;
         match displaced.state {
             State::Strong => self.discharge(entry.weight()),
             _ => subtract(&self.sums.weak, 1),
@@ -286,7 +284,10 @@ where
         subtract(&self.sums.entries, 1);
         drop(writing);
         self.sums.closed.fetch_add(1, Relaxed);
-        if self.index.remove(entry, guard) {
+        let met = self.index.remove(entry, &guard);
+        // What is deferred may run at once, and with it a user's destructors.
+        drop(guard);
+        if met {
             self.keep(entry);
         }
         count(&self.events.removed);
@@ -297,9 +298,7 @@ where
     pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
         self.for_each(|entry, value| {
             if !keep(entry, &value) {
-                let guard = Guard::new();
-                let removed = self.close(entry, &guard, || entry.slot.close_if(&value, &guard));
-                drop(guard);
+                let removed = self.close(entry, |guard| entry.slot.close_if(&value, guard));
                 self.quietly(|| drop((removed, value)));
             }
         });
@@ -308,7 +307,7 @@ where
     /// Takes everything out, and frees what nobody holds.
     pub fn clear(&self) {
         self.index.for_each(|entry| {
-            let removed = self.remove_entry(entry, &Guard::new());
+            let removed = self.remove_entry(entry);
             self.quietly(|| drop(removed));
         });
         self.trim();

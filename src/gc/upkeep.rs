@@ -11,7 +11,7 @@ use crate::{
     heap::{Gauge, Limit},
     stats::count,
     sync::{
-        alarm, lock_shared,
+        alarm, flush_if_any, lock_shared,
         shared::Arc,
         tally::{AtomicBool, AtomicU64, Relaxed},
     },
@@ -90,6 +90,7 @@ impl Collector {
     /// The steps of the module.
     pub(super) fn look_after(&self) -> Nap {
         count(&self.0.wakeups);
+        flush_if_any();
         self.reread_limit();
         self.correct_limit();
         self.relieve();

@@ -1,13 +1,12 @@
 //! The front: what was read lately, found in one cache line. A hint that stands before the table; what it does not know, the table does.
 //!
 //! An array of words, each a pointer with sixteen bits of the hash above it. A thing lies in one of sixteen words, from where its hash
-//! says. Readers put in what they read for the third time; whoever removes a thing from the table takes it out first. The front owns
-//! nothing.
+//! says. Readers put in what they read for the third time; whoever closed a thing takes it out, and holds it until then. The front owns nothing.
 //!
 //! # Who does what
 //!
 //! ```text
-//! reader                    publisher (has read it)         whoever removes it
+//! reader                    publisher (has read it)         whoever closes it
 //! 1. enters the guard       1. enters the guard             1. closes it
 //! 2. finds it in a word     2. marks it                     2. full fence
 //! 3. looks at it            3. a free word := pointer       3. marked? empties its words in the front of now,

@@ -1,7 +1,7 @@
 //! Guards, and what waits for them: whatever a read may still look at is given back after the guards of now have gone.
 //!
 //! A guard costs its thread one exchange in a row that nobody else writes. There is no epoch, so nothing has to move on: whoever takes
-//! things out notes which rows are inside, and each of these has moved on when its turn is another. (Grace periods by a counter for each
+//! things out notes which rows are inside, and each of these has moved on when it is outside or its turn is another. (Grace periods by a counter for each
 //! reader, as in userspace RCU: Desnoyers et al., "User-Level Implementations of Read-Copy Update", 2012.)
 //!
 //! # Protocol
@@ -12,7 +12,7 @@
 //! 2. full fence                        2. full fence
 //! 3. finds the thing, looks at it      3. notes the rows that are inside, and their turns
 //! 4. its row: outside, the next turn   4. none?  gives the thing back now
-//!                                         some?  when each of them has another turn
+//!                                         some?  when each of them is outside, or has another turn
 //! ```
 //!
 //! # Invariants
@@ -21,7 +21,8 @@
 //!    the reader's step 3 does not find the thing.
 //! 2. A row is written by one thread at a time: from when that takes it until it gives it back, under the registry's lock. A row that is
 //!    not in the registry yet at step 3 is of a thread that takes the lock later, and so finds what was changed before.
-//! 3. A row never goes: the registry only grows, to as many rows as threads were reading at once.
+//! 3. A row never goes: the registry only grows, to as many rows as threads that have read were alive at once (and one for each that ended
+//!    with a guard forgotten).
 //!
 //! # Orderings
 //!
@@ -32,7 +33,7 @@ use super::{
     AtomicU64, CachePadded, Mutex, Ordering::*, deferred, fence, keep_row, lock, own_row, registry,
     store_and_fence, tally,
 };
-use std::{collections::VecDeque, fmt, marker::PhantomData};
+use std::{collections::VecDeque, fmt, marker::PhantomData, process};
 
 /// What a guard adds to its row's state.
 const GUARD: u64 = 1;
@@ -42,7 +43,8 @@ const PIN: u64 = 1 << 24;
 const DEFERRED: u64 = 1 << 48;
 /// The row is of one guard alone, of a thread that is ending.
 const LATE: u64 = 1 << 49;
-/// The rest: how often its thread has left. It may begin again, for only whether it has changed is asked; who errs waits once more.
+/// The rest: how often its thread has left. It may come round; who takes a row for one that has not left yet, since it is inside at the
+/// same turn again, waits until it leaves.
 const TURN: u64 = 1 << 50;
 
 /// What a thread says of itself.
@@ -132,7 +134,7 @@ impl<const STEP: u64> Inside<STEP> {
             // The fence orders it before the reads to come. Partner: the fence in `run_after` (invariant 1).
             store_and_fence(&row.0, state + STEP, Release);
         } else {
-            row.0.store(state + STEP, Release);
+            add(row, state, STEP);
             again();
         }
         Self { row, not_send: PhantomData }
@@ -161,6 +163,17 @@ impl<const STEP: u64> Drop for Inside<STEP> {
             leave(self.row, state);
         }
     }
+}
+
+/// One more guard.
+#[cold]
+#[inline(never)]
+fn add(row: &Row, state: u64, step: u64) {
+    if state % PIN == PIN - 1 {
+        // As `Arc` does: safe code can forget guards, and a count that overflowed would free what is in use.
+        process::abort();
+    }
+    row.0.store(state + step, Release);
 }
 
 /// Where there are other guards, or more to do.
@@ -244,8 +257,12 @@ impl Deferred {
 impl Waiting {
     /// Whether all that it waits for have gone.
     fn is_over(&self) -> bool {
-        // Acquire: pairs with the Release in `turn`.
-        self.inside.iter().all(|(row, turn)| row.0.load(Acquire) / TURN != *turn)
+        let has_gone = |(row, turn): &(&CachePadded<Row>, u64)| {
+            // Acquire: pairs with the Release in `turn`.
+            let state = row.0.load(Acquire);
+            state / TURN != *turn || state % DEFERRED == 0
+        };
+        self.inside.iter().all(has_gone)
     }
 }
 

@@ -90,8 +90,7 @@ where
     }
 
     /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that.
-    pub fn link_unless_alive(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
-        let guard = Guard::new();
+    pub fn link_unless_alive(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
         loop {
             let Some(there) = self.index.get(entry.hash(), entry.key()) else {
                 match self.link(StrongArc::clone(entry)) {
@@ -99,10 +98,10 @@ where
                     Err(_) => continue,
                 }
             };
-            if let Some(found) = there.slot.get(&guard) {
+            if let Some(found) = there.slot.get(guard) {
                 return Some(found.value);
             }
-            self.bury(&there, &guard);
+            self.bury(&there, guard);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the models cannot see: threads that end, and how many rows there are. Other tests read at the same time.
+//! What the models cannot see: threads that end, how many rows there are, turns that come round. Other tests read at the same time.
 
 use super::*;
 use std::{
@@ -96,4 +96,19 @@ fn rows_of_threads_that_ended_are_used_again() {
     let most = (0..200).map(rows).max().unwrap();
     assert!(most < 150, "{most} rows");
     is_given_back(&deferred_now());
+}
+
+#[test]
+fn a_row_whose_turns_have_come_round_has_gone() {
+    let guard = Guard::new();
+    let row = own_row().unwrap();
+    let turn = row.0.load(Relaxed) / TURN;
+    let waiting = Waiting { inside: vec![(row, turn)], run: Box::new(|| ()) };
+    assert!(!waiting.is_over());
+    drop(guard);
+    (1..1_u64 << (u64::BITS - TURN.trailing_zeros())).for_each(|_| drop(Guard::new()));
+    assert_eq!(row.0.load(Relaxed) / TURN, turn);
+    assert!(waiting.is_over());
+    let _inside_again = Guard::new();
+    assert!(!waiting.is_over(), "until it leaves");
 }
