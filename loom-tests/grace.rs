@@ -69,6 +69,14 @@ fn read_nested(scene: &Scene) {
     look(&scene.places[0], &second).map(Witness::read);
 }
 
+/// In the second of two turns, under two guards.
+fn read_and_nest(scene: &Scene) {
+    read(scene);
+    let first = Guard::new();
+    let second = Guard::new();
+    drop((first, second));
+}
+
 /// Under a pin, within a guard that is none and goes first.
 fn read_pinned(scene: &Scene) {
     let guard = Guard::new();
@@ -130,6 +138,7 @@ fn read_remove() {
     race("read ∥ remove", scene, [read, remove], left(1));
     race("read twice ∥ remove both", scene, [read_twice, remove_both], left(0));
     race("nested read ∥ remove", scene, [read_nested, remove], left(1));
+    race("read and nest ∥ remove", scene, [read_and_nest, remove], left(1));
 }
 
 #[test]

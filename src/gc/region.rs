@@ -17,7 +17,7 @@
 //! 5. No user code runs under a lock of this file, but `Eq` under a bucket's.
 
 use super::{
-    Sweep,
+    Brace, Sweep,
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
@@ -296,20 +296,24 @@ where
 
     /// Takes out the living entries that `keep` says no to.
     pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
+        let brace = Sweep::brace(self);
         self.for_each(|entry, value| {
             if !keep(entry, &value) {
                 let removed = self.close(entry, |guard| entry.slot.close_if(&value, guard));
                 self.quietly(|| drop((removed, value)));
             }
         });
+        self.let_go(brace);
     }
 
     /// Takes everything out, and frees what nobody holds.
     pub fn clear(&self) {
+        let brace = Sweep::brace(self);
         self.index.for_each(|entry| {
             let removed = self.remove_entry(entry);
             self.quietly(|| drop(removed));
         });
+        self.let_go(brace);
         self.trim();
         self.tidy();
         self.flush();
@@ -341,6 +345,13 @@ where
     /// What an entry weighs on average.
     pub fn average_weight(&self) -> u64 {
         self.sums.weight.load(Relaxed) / Sweep::entries(self).max(1)
+    }
+
+    /// After many removals in the index's own order: it shrinks now, not before. It goes by a sample, and would be far too small for the part
+    /// that was still to come.
+    fn let_go(&self, brace: Option<Box<dyn Brace + '_>>) {
+        self.index.expect(self.sums.entries.load(Relaxed));
+        drop(brace);
     }
 
     /// Gives up what the index has too much.
