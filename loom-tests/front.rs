@@ -7,7 +7,7 @@ use weakmap::model::{
     AtomicBool, AtomicU8, Guard, Keyed, Mutex,
     Ordering::{AcqRel, Acquire},
     StrongArc, defer,
-    front::{Front, REACH, SLOTS},
+    front::{Front, PER_WORD, REACH},
 };
 
 /// Of all things: it says the second of two words, the last of four.
@@ -103,7 +103,7 @@ fn crowded() -> Scene {
     let mut scene = scene(1);
     scene.others = (0..REACH - 1).map(|other| thing(&scene.count, KEY + 1 + other as u8, 0)).collect();
     let guard = Guard::new();
-    scene.others.iter().for_each(|other| scene.front.publish(other, || 2 * SLOTS, &guard));
+    scene.others.iter().for_each(|other| scene.front.publish(other, || 2 * PER_WORD, &guard));
     drop(guard);
     scene
 }
@@ -123,7 +123,7 @@ fn find(scene: &Scene) {
 fn publish(scene: &Scene) {
     let guard = Guard::new();
     if let Some(it) = scene.table.get() {
-        scene.front.publish(&it, || 2 * SLOTS, &guard);
+        scene.front.publish(&it, || 2 * PER_WORD, &guard);
     }
 }
 
@@ -147,7 +147,7 @@ fn insert(scene: &Scene) {
 }
 
 fn grow(scene: &Scene) {
-    scene.front.grow(4 * SLOTS);
+    scene.front.grow(4 * PER_WORD);
 }
 
 fn shrink(scene: &Scene) {

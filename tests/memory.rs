@@ -239,7 +239,7 @@ fn removes_to_nothing() {
     );
 }
 
-/// What is kept of reads: 8 bytes for each slot of the index, which has more slots than entries.
+/// What is kept of reads: words of 8 bytes, more than there are entries.
 fn forgets_what_it_read() {
     const MANY: u64 = 10 * ENTRIES;
     type Take = fn(&WeakMap<u64, u64>);

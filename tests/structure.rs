@@ -103,6 +103,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("flight.rs", ALL),
     ("sync/mod.rs", &["Relaxed"]),
     ("sync/alarm.rs", &["Relaxed", "Acquire", "Release", "SeqCst"]),
+    ("sync/grace/deferred.rs", &["Relaxed", "Acquire"]),
     ("sync/grace.rs", &["Relaxed", "Acquire", "Release", "SeqCst"]),
     ("sync/native.rs", &["SeqCst"]),
     ("sync/number.rs", &["Relaxed", "Acquire", "Release"]),

@@ -37,7 +37,7 @@ mod words;
 mod tests;
 
 #[cfg(weakmap_loom)]
-pub use self::words::{REACH, SLOTS};
+pub use self::words::{PER_WORD, REACH};
 
 use self::words::{
     EMPTIED, Word, Words, are_none, has_tag, mark_of, new_words, no_words, reach, size_for, size_of_words,

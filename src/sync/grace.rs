@@ -29,11 +29,15 @@
 //! Leaving is a Release, each look at another's row an Acquire: what was read under a guard happens before what waited for it is given
 //! back. So is every later store to the row, for it may be the one that is seen.
 
+mod deferred;
+
+pub use self::deferred::Deferred;
+
+use self::deferred::{Queue, Waiting};
 use super::{
-    AtomicU64, CachePadded, Mutex, Ordering::*, deferred, fence, keep_row, lock, own_row, registry,
-    store_and_fence, tally,
+    AtomicU64, CachePadded, Ordering::*, deferred, fence, keep_row, lock, own_row, registry, store_and_fence,
 };
-use std::{collections::VecDeque, fmt, marker::PhantomData, process};
+use std::{marker::PhantomData, process};
 
 /// What a guard adds to its row's state.
 const GUARD: u64 = 1;
@@ -56,26 +60,6 @@ pub struct Row(AtomicU64);
 pub struct Registry {
     all: Vec<&'static CachePadded<Row>>,
     free: Vec<&'static CachePadded<Row>>,
-}
-
-/// What waits, and the rows it waits for.
-pub struct Waiting {
-    inside: Vec<(&'static CachePadded<Row>, u64)>,
-    run: Box<dyn FnOnce() + Send>,
-}
-
-/// What waits, in the order in which it came.
-#[derive(Debug, Default)]
-pub struct Queue(Mutex<VecDeque<Waiting>>);
-
-/// All that waits.
-#[derive(Debug, Default)]
-pub struct Deferred {
-    for_guards: Queue,
-    /// What waits for pins alone waits not behind what waits for others.
-    for_pins: Queue,
-    /// How many: a hint that spares the locks.
-    count: tally::AtomicUsize,
 }
 
 /// While it lives, nothing is given back that its thread may have found since.
@@ -235,43 +219,6 @@ impl Registry {
     }
 }
 
-impl Deferred {
-    #[cfg(not(weakmap_loom))]
-    pub const fn new() -> Self {
-        Self { for_guards: Queue::new(), for_pins: Queue::new(), count: tally::AtomicUsize::new(0) }
-    }
-
-    /// Runs what is in that queue and need not wait.
-    fn run(&self, queue: &Queue) {
-        while self.count.load(Relaxed) > 0 {
-            let over = queue.take_over();
-            if over.is_empty() {
-                return;
-            }
-            self.count.fetch_sub(over.len(), Relaxed);
-            over.into_iter().for_each(|waiting| (waiting.run)());
-        }
-    }
-}
-
-impl Waiting {
-    /// Whether all that it waits for have gone.
-    fn is_over(&self) -> bool {
-        let has_gone = |(row, turn): &(&CachePadded<Row>, u64)| {
-            // Acquire: pairs with the Release in `turn`.
-            let state = row.0.load(Acquire);
-            state / TURN != *turn || state % DEFERRED == 0
-        };
-        self.inside.iter().all(has_gone)
-    }
-}
-
-impl fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("inside", &self.inside).finish_non_exhaustive()
-    }
-}
-
 /// Takes back the row of a thread that ends; under a guard that outlives this, when that goes.
 pub fn give_back(row: &'static CachePadded<Row>) {
     let state = row.0.load(Relaxed);
@@ -327,20 +274,6 @@ pub fn flush_if_any() {
 pub fn flush() {
     deferred().run(&deferred().for_pins);
     deferred().run(&deferred().for_guards);
-}
-
-impl Queue {
-    #[cfg(not(weakmap_loom))]
-    const fn new() -> Self {
-        Self(Mutex::new(VecDeque::new()))
-    }
-
-    /// The first of those that wait, as long as they need not.
-    fn take_over(&self) -> Vec<Waiting> {
-        let mut queue = lock(&self.0);
-        let over = queue.iter().take_while(|waiting| waiting.is_over()).count();
-        queue.drain(..over).collect()
-    }
 }
 
 #[cfg(all(test, not(weakmap_loom)))]

@@ -7,7 +7,7 @@ use std::ptr;
 /// Words that a thing may lie in. Fewer in a model: each is one more place to switch threads at.
 pub const REACH: usize = if cfg!(weakmap_loom) { 2 } else { 16 };
 /// How many must be wanted for one. In a model so many that no true table has a front there.
-pub const SLOTS: usize = if cfg!(weakmap_loom) { 1 << 24 } else { 1 };
+pub const PER_WORD: usize = if cfg!(weakmap_loom) { 1 << 24 } else { 1 };
 /// Where the tag begins in a word. Pointers are below, or stay out.
 const TAG: u32 = 48;
 /// Low bits of the first word's address that are free.
@@ -17,7 +17,7 @@ pub const EMPTIED: usize = 1;
 /// Where fewer are wanted there are none; nor are there any where a pointer leaves no room for a tag.
 const FEWEST: usize = match () {
     _ if cfg!(not(target_pointer_width = "64")) => usize::MAX,
-    _ if cfg!(weakmap_loom) => 2 * SLOTS,
+    _ if cfg!(weakmap_loom) => 2 * PER_WORD,
     _ => 64,
 };
 
@@ -149,7 +149,7 @@ fn count_of(size: u8) -> usize {
 
 /// The size of so many words, rounded down. 0 for none.
 pub fn size_for(words: usize) -> u8 {
-    if words < FEWEST { 0 } else { (words / SLOTS).ilog2() as u8 }
+    if words < FEWEST { 0 } else { (words / PER_WORD).ilog2() as u8 }
 }
 
 #[inline]
