@@ -8,8 +8,8 @@ compile_error!("run `cargo loom`; RUSTFLAGS in the environment hides its cfg");
 
 mod alarm;
 mod flight;
-mod front;
 mod grace;
+mod index;
 mod number;
 mod pin;
 mod region;

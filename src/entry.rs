@@ -3,7 +3,7 @@
 use crate::{
     index::Keyed,
     quiet::Quiet,
-    slot::{Slot, State},
+    slot::Slot,
     sync::{AtomicBool, AtomicU8, AtomicU64, Ordering::*, yield_now},
 };
 use std::mem;
@@ -18,12 +18,11 @@ const WANTED: u8 = 4;
 #[derive(Debug)]
 #[repr(C)]
 pub struct Entry<K, V> {
-    /// The hash's upper half and lowest byte: so use count, lock and mark have room in the same word. The index takes a bucket's number
+    /// The hash's upper half and lowest byte: so use count and lock have room in the same word. The index takes shard and bucket
     /// from the highest bits and a tag from the lowest byte, and finds the entry by the whole hash as well as by these.
     high: u32,
     low: u8,
     uses: AtomicU8,
-    mark: AtomicU8,
     writing: AtomicBool,
     pub slot: Slot<V>,
     key: Quiet<K>,
@@ -43,7 +42,6 @@ impl<K, V> Entry<K, V> {
             high: (hash >> 32) as u32,
             low: hash as u8,
             uses: AtomicU8::new(0),
-            mark: AtomicU8::new(0),
             writing: AtomicBool::new(false),
             slot: Slot::vacant(),
             weight: AtomicU64::new(0),
@@ -140,20 +138,5 @@ impl<K, V> Keyed for Entry<K, V> {
     fn may_be(&self, hash: u64) -> bool {
         // Keys that own nothing are compared as fast as this.
         !const { mem::needs_drop::<K>() } || self.high == (hash >> 32) as u32
-    }
-
-    #[inline]
-    fn is_closed(&self) -> bool {
-        self.slot.state() == State::Closed
-    }
-
-    #[inline]
-    fn is_in_use(&self) -> bool {
-        self.uses() > 1
-    }
-
-    #[inline]
-    fn mark(&self) -> &AtomicU8 {
-        &self.mark
     }
 }

@@ -17,12 +17,14 @@
 //!    map finds what landed when it looks again (as the first thing that the cell's initialiser does).
 //! 3. No lock is held while a loader runs: it may use the map, but for the key that it loads.
 
+mod key;
+
+use self::key::{Given, Node, Same, Sought};
 use crate::{
     entry::Entry,
-    index::{Given, Node, Same, Sought},
     sync::{
         Arc, AtomicUsize, HashMap, OnceCell,
-        Ordering::{Relaxed, SeqCst},
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
         StrongArc, fence,
     },
 };
@@ -84,7 +86,7 @@ impl<K: Eq, V> Flights<K, V> {
 
     #[cold]
     fn cancel_there<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
-        self.table.remove_sync(&Sought::by(hash, key, &()));
+        self.table.remove_sync(&Sought { hash, key });
     }
 
     /// Cancels all.
@@ -97,9 +99,9 @@ impl<K: Eq, V> Flights<K, V> {
     /// Whether there may be a flight.
     #[inline]
     pub fn any(&self) -> bool {
-        // Partner: the fence in `join`.
+        // Partner: the fence in `join`. Acquire: pairs with the Release of who left: what landed is in the map for who finds nobody.
         fence(SeqCst);
-        self.callers.load(Relaxed) > 0
+        self.callers.load(Acquire) > 0
     }
 }
 
@@ -136,8 +138,8 @@ impl<K: Eq, V> Drop for Seat<'_, K, V> {
             Arc::ptr_eq(flight, &self.flight) && flight.callers.fetch_sub(1, Relaxed) == 1
         };
         self.flights.table.remove_if_sync(&Same(&self.key), last);
-        // Relaxed: to have left too late costs a canceller a look into the table.
-        self.flights.callers.fetch_sub(1, Relaxed);
+        // Release: pairs with the Acquire in `any`. To have left too late costs a canceller a look into the table.
+        self.flights.callers.fetch_sub(1, Release);
     }
 }
 

@@ -1,32 +1,53 @@
-//! The index: the few operations that we use of [`scc::HashIndex`], and its only caller.
+//! The index: a hash table of our own, which readers search without a lock.
 //!
-//! It maps a hash and a key to a `StrongArc` of something that knows both ([`Keyed`]), and knows nothing else of it.
-//! The `StrongArc` alone is stored, as scc's key with `()` as its value: a reader may be shown a stale *copy* of what is stored
-//! while the table resizes, and a copied pointer is still the same thing. Hashes are computed once, by the caller:
-//! a resize runs no user code.
+//! It maps a hash and a key to a `StrongArc` of something that knows both ([`Keyed`]), and knows nothing else of it. Hashes are computed
+//! once, by the caller. Some bits of the hash choose a shard, its highest ones a [`bucket`] in it: a cache line of seven places
+//! and a word with a tag for each of these. What finds its bucket full goes to the next one on its way, and the full one counts it as passed (as
+//! in F14: Bronson and Shi, "Open-sourcing F14", 2019), so a search ends in the first bucket that nothing passed: mostly the first. Nothing is left behind
+//! where something was removed.
 //!
-//! Before the table stands the [`front`]: what was read three times is found there, in one cache line.
+//! # Who does what
 //!
-//! Reads take no lock, and write nothing shared but what the front is to know. Insert and remove lock one bucket of 32; under that lock a
-//! user's `Eq` may run (and panic: the bucket is unlocked), and the destructors of keys that were removed earlier (whose panics
-//! [`Quiet`](crate::quiet::Quiet) stops).
+//! ```text
+//! reader                          writer, under the shard's lock
+//! 1. enters a guard               insert                        remove
+//! 2. loads the shard's buckets    1. the way to a vacant place  1. its tag := 0, the way no longer passed
+//! 3. loads a bucket's word        2. the place := pointer       2. unlocks
+//! 4. follows the places           3. the word := with its tag   3. its count waits for the guards of now
+//!    with its tag                 grow, shrink
+//! 5. passed? the next bucket      1. other buckets, with all that is there
+//!                                 2. the shard's buckets := those
+//!                                 3. unlocks; the old ones wait for the guards of now
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. What was inserted lies in one place until it is removed or the buckets are replaced, and all buckets before it on its way count it
+//!    as passed. Words are written under the lock alone, each whole by one store: a reader finds what was there before it began and is there still.
+//! 2. A pointer is followed by who has seen its tag, or that of something before it in this place, under the same guard; the pointer is left
+//!    behind when the tag goes. That is sound: what it points to was removed either before the guard's fence (then the word that the
+//!    guard saw was a later one, and had the tag of something still later) or after it (then its count waits for this guard).
+//! 3. What is in the buckets has a count there, which who removes it takes over; the buckets of old own nothing.
+//! 4. Buckets are freed after every guard that could have loaded them. A reader of old ones finds what was there as they were replaced:
+//!    that was after it began.
+//!
+//! Insert and remove lock one shard of 64; under that lock a user's `Eq` may run (and panic: nothing is changed by then), nobody's destructor.
 
+mod bucket;
 #[cfg(not(weakmap_loom))]
-mod front;
+mod buckets;
 #[cfg(weakmap_loom)]
-pub mod front;
+pub mod buckets;
 
-use self::front::{Front, Lent};
+use self::bucket::{Bucket, PLACES, Word};
+use self::buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, nobodys, shard_of, tag_of};
 use crate::sync::{
-    AtomicU8, Edge, Guard, HashIndex, Reserve, Shelter, StrongArc, TableGuard,
-    tally::{self, Relaxed},
+    AtomicPtr, Guard, Mutex, MutexGuard,
+    Ordering::{Acquire, Relaxed, Release},
+    Shelter, StrongArc, defer, lock,
 };
 use equivalent::Equivalent;
-use std::{
-    fmt,
-    hash::{BuildHasher, Hash, Hasher},
-    marker::PhantomData,
-};
+use std::{array, fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
 
 /// What can be indexed.
 pub trait Keyed {
@@ -36,29 +57,54 @@ pub trait Keyed {
     fn hash(&self) -> u64;
     /// Whether its hash may be this one: looked at before the keys are compared.
     fn may_be(&self, hash: u64) -> bool;
-    /// Whether it is about to be removed, or was.
-    fn is_closed(&self) -> bool;
-    /// Whether it has been read twice or more.
-    fn is_in_use(&self) -> bool;
-    /// The front's mark, at first 0.
-    fn mark(&self) -> &AtomicU8;
 }
 
 /// See the module.
 pub struct Index<T: Keyed> {
-    front: Front<T>,
-    table: HashIndex<Node<T>, (), Given>,
-    published: Edge,
-    /// Things in the table, as last told: the front is made for so many.
-    expected: tally::AtomicUsize,
+    /// Of each shard.
+    buckets: Readable<T>,
+    /// The shards' locks, and how many things are in each.
+    shards: Box<[Shard]>,
+}
+
+/// In cache lines that writers leave alone.
+#[repr(align(64))]
+struct Readable<T>([AtomicPtr<Bucket<T>>; SHARDS]);
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Shard(Mutex<usize>);
+
+/// The lock of a shard, with how many things are in it.
+struct Lock<'i>(MutexGuard<'i, usize>);
+
+/// Nothing leaves the shard, nor do its buckets.
+impl Shelter for Lock<'_> {}
+
+/// A thing that somebody else holds, as long as the shelter lives in which it was found.
+pub struct Lent<'g, T>(ManuallyDrop<StrongArc<T>>, PhantomData<&'g ()>);
+
+impl<T> Deref for Lent<'_, T> {
+    type Target = StrongArc<T>;
+
+    #[inline]
+    fn deref(&self) -> &StrongArc<T> {
+        &self.0
+    }
 }
 
 impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     pub fn new() -> Self {
-        // The thread-local of the table's guards is registered before a thread-local map is, so it goes after it.
-        drop(TableGuard::new());
-        let expected = tally::AtomicUsize::new(usize::MAX);
-        Self { front: Front::new(), table: HashIndex::with_hasher(Given), published: Edge::new(), expected }
+        let none = |_| {
+            #[cfg(weakmap_loom)]
+            return AtomicPtr::new(OwnedBuckets::new(1).leak().into_raw());
+            #[cfg(not(weakmap_loom))]
+            AtomicPtr::new(nobodys())
+        };
+        Self {
+            buckets: Readable(array::from_fn(none)),
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+        }
     }
 
     /// Looks at what is there for the key. Takes no lock.
@@ -68,41 +114,23 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         Q: Equivalent<T::Key> + ?Sized,
     {
         let guard = Guard::new();
-        match self.recent(hash, key, &guard).filter(|it| !it.is_closed()) {
-            Some(it) => Some(look(&it, &guard)),
-            None => self.read_table(hash, key, &guard, look),
+        let it = self.find(hash, key, &guard)?;
+        Some(look(&it, &guard))
+    }
+
+    /// What is there for the key. Takes no lock.
+    #[inline]
+    pub fn find<'g, Q>(&self, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Option<Lent<'g, T>>
+    where
+        Q: Equivalent<T::Key> + ?Sized,
+    {
+        let buckets = self.buckets_of(hash);
+        let first = buckets.get(buckets.first_of(hash), shelter);
+        let word = first.word();
+        if let found @ Some(_) = find_in(first, word, hash, key, shelter) {
+            return found;
         }
-    }
-
-    /// What the front knows of the key: maybe a thing that was closed, where the table has another.
-    #[inline]
-    pub fn recent<'g, Q>(&self, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Option<Lent<'g, T>>
-    where
-        Q: Equivalent<T::Key> + ?Sized,
-    {
-        self.front.find(hash, key, shelter)
-    }
-
-    /// As `read`, for who knows that the front has it not.
-    #[inline]
-    pub fn read_table<Q, R>(
-        &self,
-        hash: u64,
-        key: &Q,
-        guard: &Guard,
-        look: impl FnOnce(&StrongArc<T>, &Guard) -> R,
-    ) -> Option<R>
-    where
-        Q: Equivalent<T::Key> + ?Sized,
-    {
-        self.table.peek_with(&Sought::by(hash, key, &look), |node, ()| {
-            self.published.acquire();
-            let it = node.get();
-            if !self.front.has_met(it) && it.is_in_use() {
-                self.front.publish(it, || self.words_wanted(), guard);
-            }
-            look(it, guard)
-        })
+        if word.is_passed() { find_further(buckets, hash, key, shelter) } else { None }
     }
 
     /// What is there for the key.
@@ -115,107 +143,263 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     /// Adds it, unless the key is there: then gives it back.
     pub fn insert(&self, new: StrongArc<T>) -> Result<(), StrongArc<T>> {
-        self.published.release();
-        self.table.insert_sync(Node::new(new), ()).map_err(|(node, ())| node.into_inner())
+        let hash = new.hash();
+        let mut lock = self.lock(hash);
+        if self.find(hash, new.key(), &lock).is_some() {
+            return Err(new);
+        }
+        let mut buckets = self.buckets_of(hash);
+        let mut old = None;
+        if *lock.0 >= buckets.most() {
+            old = Some(self.rebuild(hash, buckets_for(*lock.0 + 1).max(2 * buckets.len()), &lock));
+            buckets = self.buckets_of(hash);
+        }
+        put(buckets, StrongArc::into_raw(new).cast_mut(), hash, &lock);
+        *lock.0 += 1;
+        drop(lock);
+        free_later(old);
+        Ok(())
     }
 
-    /// Removes this very thing. For whoever closed it, just before, by an exchange. Calls no `Eq`. Whether readers may have found it past the
-    /// table: then a count of it must wait for the guards of now.
-    #[inline]
-    pub fn remove(&self, it: &StrongArc<T>, guard: &Guard) -> bool {
-        let met = self.front.withdraw(it, guard);
-        self.help_remove(it);
-        met
+    /// Removes this very thing. Calls no `Eq`. `None` if it is not there any more. What is returned must wait for the guards of now.
+    pub fn remove(&self, it: &StrongArc<T>) -> Option<StrongArc<T>> {
+        let hash = it.hash();
+        let mut lock = self.lock(hash);
+        let buckets = self.buckets_of(hash);
+        let removed = take(buckets, it, hash, &lock)?;
+        *lock.0 -= 1;
+        let old = (*lock.0 < buckets.most() / 8).then(|| self.shrink(hash, &lock)).flatten();
+        drop(lock);
+        free_later(old);
+        Some(removed)
     }
 
-    /// Removes this very thing, if it is still there. For who finds it closed: whoever closed it holds a count of it yet.
-    pub fn help_remove(&self, it: &StrongArc<T>) {
-        self.table.remove_sync(&Same(it));
+    /// Loads its bucket, for who removes it soon. Does not wait for it: several in a row overlap.
+    pub fn fetch(&self, it: &StrongArc<T>, shelter: &impl Shelter) {
+        let (hash, buckets) = (it.hash(), self.buckets_of(it.hash()));
+        std::hint::black_box(buckets.get(buckets.first_of(hash), shelter).word());
     }
 
-    /// Looks for it, so that its bucket is in the processor's cache. Does not wait for what it finds: several in a row overlap.
-    pub fn fetch(&self, it: &StrongArc<T>, guard: &Guard) {
-        self.front.fetch(it, guard);
-        self.table.peek_with(&Same(it), |_, ()| ());
-    }
-
-    /// Visits all that is there throughout; one that moves in a resize meanwhile may be visited twice. Takes no lock.
+    /// Visits all that is there throughout, under no guard and no lock. What was there as its shard grew or shrank may be visited twice.
     pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<T>)) {
-        for (node, ()) in self.table.iter(&TableGuard::new()) {
-            self.published.acquire();
-            visit(node.get());
+        for shard in 0..SHARDS {
+            let (mut seen, mut next) = (nobodys(), 0);
+            loop {
+                let some = {
+                    let guard = Guard::new();
+                    let buckets = self.buckets_of_shard(shard);
+                    if buckets.into_raw() != seen {
+                        // An address that came again is of as many, and what was there throughout is in some of them.
+                        (seen, next) = (buckets.into_raw(), 0);
+                    }
+                    if next == buckets.len() {
+                        break;
+                    }
+                    next += 1;
+                    all_in(buckets, next - 1, &guard)
+                };
+                some.iter().flatten().for_each(&mut visit);
+            }
         }
     }
 
-    /// Tells how many things there are.
-    pub fn expect(&self, count: u64) {
-        self.expected.store(usize::try_from(count).unwrap_or(usize::MAX), Relaxed);
-    }
-
-    /// Gives up a front that has become far too large.
+    /// Gives up what each shard has too much.
     pub fn trim(&self) {
-        self.front.shrink(self.words_wanted());
-    }
-
-    /// Four fifths of them filled, at the most; not more than the table has slots, for that shrinks late.
-    fn words_wanted(&self) -> usize {
-        let slots = self.table.capacity();
-        let count = self.expected.load(Relaxed).min(slots);
-        (count + count / 4).next_power_of_two().min(slots)
-    }
-
-    /// See [`Braced`].
-    pub fn brace(&self) -> Braced<'_, T> {
-        let slots = self.table.capacity();
-        let missing = slots.saturating_sub(*self.table.capacity_range().start());
-        Braced { index: self, slots, reserve: self.table.reserve(missing) }
-    }
-
-    /// Moves what lies in a table of so many slots over to the one that took its place, and frees the old one.
-    fn leave(&self, slots: usize) {
-        for _ in 0..=slots / MOVED {
-            self.table.contains(&Nothing);
-        }
-        // What scc retires in one epoch is freed three epochs later, in a guard of this thread.
-        for _ in 0..4 {
-            TableGuard::new().accelerate();
+        for shard in 0..SHARDS {
+            let lock = self.lock_shard(shard);
+            let old = self.shrink(hash_in(shard), &lock);
+            drop(lock);
+            free_later(old);
         }
     }
 
-    /// Holds the write lock of the key's bucket while `f` runs.
+    /// Holds the write lock of the key's shard while `f` runs.
     #[cfg(all(test, not(weakmap_loom)))]
-    pub fn lock_bucket<R>(&self, it: &StrongArc<T>, f: impl FnOnce() -> R) -> R {
-        let locked = self.table.get_sync(&Same(it)).expect("it is there");
+    pub fn lock_shard_of<R>(&self, it: &StrongArc<T>, f: impl FnOnce() -> R) -> R {
+        let lock = self.lock(it.hash());
         let result = f();
-        drop(locked);
+        drop(lock);
         result
     }
-}
 
-/// Slots that a look moves over while the table resizes: 64 buckets.
-const MOVED: usize = 64 * 32;
+    #[inline]
+    fn buckets_of(&self, hash: u64) -> Buckets<T> {
+        self.buckets_of_shard(shard_of(hash))
+    }
 
-/// Until it is let go, removals do not shrink the table. A removal frees nothing itself, a shrink frees all that was removed by then: so
-/// there is to be one, about the last of many. Dropped, it leaves a table that shrank tidy.
-pub struct Braced<'i, T: Keyed<Key: Eq> + Send + Sync + 'static> {
-    index: &'i Index<T>,
-    slots: usize,
-    reserve: Option<Reserve<'i, Node<T>, (), Given>>,
-}
+    #[inline]
+    fn buckets_of_shard(&self, shard: usize) -> Buckets<T> {
+        // Acquire: pairs with the Release in `rebuild`.
+        Buckets::from_raw(self.buckets.0[shard].load(Acquire))
+    }
 
-impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Braced<'_, T> {
-    /// Shrinks if little is left, by a sample; if that errs, a removal to come will.
-    pub fn let_go(&mut self) {
-        drop(self.reserve.take());
+    fn lock(&self, hash: u64) -> Lock<'_> {
+        self.lock_shard(shard_of(hash))
+    }
+
+    fn lock_shard(&self, shard: usize) -> Lock<'_> {
+        Lock(lock(&self.shards[shard].0))
+    }
+
+    /// Fewer buckets for the hash's shard, if half of them are enough. The old ones.
+    #[cold]
+    fn shrink(&self, hash: u64, lock: &Lock<'_>) -> Option<OwnedBuckets<T>> {
+        let (len, wanted) = (self.buckets_of(hash).len(), buckets_for(*lock.0));
+        (wanted < len).then(|| self.rebuild(hash, wanted, lock))
+    }
+
+    /// So many buckets for the hash's shard. The old ones, to be freed when readers have left them.
+    #[cold]
+    #[inline(never)]
+    fn rebuild(&self, hash: u64, wanted: usize, lock: &Lock<'_>) -> OwnedBuckets<T> {
+        let (old, new) = (self.buckets_of(hash), OwnedBuckets::new(wanted));
+        for number in 0..old.len() {
+            let bucket = old.get(number, lock);
+            for place in bucket.word().taken() {
+                let it = bucket.at(place);
+                put(new.get(), it, lend(it, lock).hash(), lock);
+            }
+        }
+        // Release: pairs with the Acquire in `buckets_of`.
+        self.buckets.0[shard_of(hash)].store(new.leak().into_raw(), Release);
+        OwnedBuckets::of(old)
     }
 }
 
-impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Drop for Braced<'_, T> {
+/// A hash in this shard.
+fn hash_in(shard: usize) -> u64 {
+    (shard as u64) << 32
+}
+
+fn free_later<T: 'static>(old: Option<OwnedBuckets<T>>) {
+    if let Some(old) = old {
+        defer(move || drop(old));
+    }
+}
+
+/// From the second bucket on.
+#[cold]
+#[inline(never)]
+fn find_further<'g, T: Keyed, Q>(
+    buckets: Buckets<T>,
+    hash: u64,
+    key: &Q,
+    shelter: &'g impl Shelter,
+) -> Option<Lent<'g, T>>
+where
+    Q: Equivalent<T::Key> + ?Sized,
+{
+    for number in buckets.way_of(hash).skip(1) {
+        let bucket = buckets.get(number, shelter);
+        let word = bucket.word();
+        if let found @ Some(_) = find_in(bucket, word, hash, key, shelter) {
+            return found;
+        }
+        if !word.is_passed() {
+            break;
+        }
+    }
+    None
+}
+
+/// In a bucket whose word that is.
+#[inline(always)]
+fn find_in<'g, T: Keyed, Q>(
+    bucket: &Bucket<T>,
+    word: Word,
+    hash: u64,
+    key: &Q,
+    shelter: &'g impl Shelter,
+) -> Option<Lent<'g, T>>
+where
+    Q: Equivalent<T::Key> + ?Sized,
+{
+    let mut places = word.places_of(tag_of(hash));
+    while let Some(place) = places.first() {
+        let it = lend(bucket.at(place), shelter);
+        if it.may_be(hash) && key.equivalent(it.key()) {
+            return Some(it);
+        }
+        places = places.rest();
+    }
+    None
+}
+
+/// Puts it into the first vacant place on its way; there is one.
+fn put<T>(buckets: Buckets<T>, it: *mut T, hash: u64, lock: &Lock<'_>) {
+    for number in buckets.way_of(hash) {
+        let bucket = buckets.get(number, lock);
+        let word = bucket.word();
+        if let Some(place) = word.vacant() {
+            return bucket.put(place, it, tag_of(hash));
+        }
+        bucket.set_word(word.pass());
+    }
+    unreachable!("there are fewer things than places");
+}
+
+/// Takes this very thing out.
+fn take<T: Keyed>(
+    buckets: Buckets<T>,
+    it: &StrongArc<T>,
+    hash: u64,
+    lock: &Lock<'_>,
+) -> Option<StrongArc<T>> {
+    for (passed, number) in buckets.way_of(hash).enumerate() {
+        let bucket = buckets.get(number, lock);
+        let word = bucket.word();
+        let mut places = word.places_of(tag_of(hash));
+        if let Some(place) = places.find(|&place| bucket.at(place).cast_const() == StrongArc::as_ptr(it)) {
+            bucket.set_word(word.without(place));
+            for number in buckets.way_of(hash).take(passed) {
+                let bucket = buckets.get(number, lock);
+                bucket.set_word(bucket.word().unpass());
+            }
+            return Some(own(bucket.at(place), lock));
+        }
+        if !word.is_passed() {
+            break;
+        }
+    }
+    None
+}
+
+/// All in one bucket.
+fn all_in<T>(buckets: Buckets<T>, number: usize, guard: &Guard) -> [Option<StrongArc<T>>; PLACES] {
+    let bucket = buckets.get(number, guard);
+    let mut all = [const { None }; PLACES];
+    for place in bucket.word().taken() {
+        all[place] = Some(StrongArc::clone(&lend(bucket.at(place), guard)));
+    }
+    all
+}
+
+/// What such a pointer, found by its tag in a shelter that still lives, points to.
+#[inline]
+#[allow(unsafe_code)]
+fn lend<T>(pointer: *mut T, _shelter: &impl Shelter) -> Lent<'_, T> {
+    // SAFETY: it came from `StrongArc::into_raw`, and is not dropped while the shelter lives (invariant 2); ManuallyDrop: not ours.
+    Lent(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }), PhantomData)
+}
+
+/// The index's own count of what was just taken out, or is left at the end.
+#[allow(unsafe_code)]
+fn own<T>(pointer: *mut T, _lock: &Lock<'_>) -> StrongArc<T> {
+    // SAFETY: it came from `StrongArc::into_raw`; its tag has gone, so no one will take it out again (invariant 3).
+    unsafe { StrongArc::from_raw(pointer) }
+}
+
+impl<T: Keyed> Drop for Index<T> {
     fn drop(&mut self) {
-        self.let_go();
-        self.index.trim();
-        if self.index.table.capacity() < self.slots {
-            self.index.leave(self.slots);
+        for shard in 0..SHARDS {
+            let lock = Lock(lock(&self.shards[shard].0));
+            // Relaxed: `&mut` is ordered after every other use.
+            let buckets = Buckets::<T>::from_raw(self.buckets.0[shard].load(Relaxed));
+            for number in 0..buckets.len() {
+                let bucket = buckets.get(number, &lock);
+                bucket.word().taken().for_each(|place| drop(own(bucket.at(place), &lock)));
+            }
+            drop(OwnedBuckets::of(buckets));
         }
     }
 }
@@ -226,122 +410,5 @@ impl<T: Keyed> fmt::Debug for Index<T> {
     }
 }
 
-/// What scc stores. It may be dropped under a bucket's lock and inside any thread's read.
-pub struct Node<T>(StrongArc<T>);
-
-impl<T> Node<T> {
-    pub fn new(it: StrongArc<T>) -> Self {
-        Self(it)
-    }
-
-    pub fn get(&self) -> &StrongArc<T> {
-        &self.0
-    }
-
-    fn into_inner(self) -> StrongArc<T> {
-        self.0
-    }
-}
-
-impl<T: Keyed> Hash for Node<T> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(self.get().hash());
-    }
-}
-
-impl<T: Keyed<Key: Eq>> PartialEq for Node<T> {
-    fn eq(&self, other: &Self) -> bool {
-        let (one, other) = (self.get(), other.get());
-        StrongArc::ptr_eq(one, other) || (one.hash() == other.hash() && one.key() == other.key())
-    }
-}
-
-impl<T: Keyed<Key: Eq>> Eq for Node<T> {}
-
-/// A key to look up, with its hash, and the type of who looks: a search of its own for each, which the compiler takes into the caller
-/// where it is small.
-pub struct Sought<'q, Q: ?Sized, By = ()> {
-    pub hash: u64,
-    pub key: &'q Q,
-    by: PhantomData<fn(By)>,
-}
-
-impl<'q, Q: ?Sized, By> Sought<'q, Q, By> {
-    pub fn by(hash: u64, key: &'q Q, _: &By) -> Self {
-        Self { hash, key, by: PhantomData }
-    }
-}
-
-impl<Q: ?Sized, By> Hash for Sought<'_, Q, By> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(self.hash);
-    }
-}
-
-impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized, By> Equivalent<Node<T>> for Sought<'_, Q, By> {
-    #[inline]
-    fn equivalent(&self, node: &Node<T>) -> bool {
-        let it = node.get();
-        it.may_be(self.hash) && self.key.equivalent(it.key())
-    }
-}
-
-/// A thing to look up by identity.
-pub struct Same<'a, T>(pub &'a StrongArc<T>);
-
-impl<T: Keyed> Hash for Same<'_, T> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(self.0.hash());
-    }
-}
-
-impl<T: Keyed> Equivalent<Node<T>> for Same<'_, T> {
-    fn equivalent(&self, node: &Node<T>) -> bool {
-        StrongArc::ptr_eq(self.0, node.get())
-    }
-}
-
-/// What is nowhere.
-struct Nothing;
-
-impl Hash for Nothing {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(0);
-    }
-}
-
-impl<T> Equivalent<Node<T>> for Nothing {
-    fn equivalent(&self, _: &Node<T>) -> bool {
-        false
-    }
-}
-
-/// Passes a hash through that was computed before.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given;
-
-/// See [`Given`].
-#[derive(Debug, Default)]
-pub struct GivenHasher(u64);
-
-impl BuildHasher for Given {
-    type Hasher = GivenHasher;
-
-    fn build_hasher(&self) -> GivenHasher {
-        GivenHasher::default()
-    }
-}
-
-impl Hasher for GivenHasher {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only hashes are hashed");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests;

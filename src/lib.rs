@@ -44,7 +44,7 @@ pub use tuning::Tuning;
 pub mod model {
     pub use crate::{
         gc::model::*,
-        index::{Keyed, front},
+        index::{Index, Keyed},
         slot::*,
         sync::{model::*, *},
     };

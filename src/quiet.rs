@@ -1,7 +1,7 @@
 //! A value whose destructor's panic ends here.
 //!
-//! A key is dropped with the last handle on its entry, wherever that is: in a pass, under a bucket's lock of the index, in another
-//! thread's read; and so is a value that is still there when the map goes. Its panic must reach none of them, scc least of all, which
+//! A key is dropped with the last handle on its entry, wherever that is: in a pass, under a lock of the flights' table, in another
+//! thread's guard; and so is a value that is still there when the map goes. Its panic must reach none of them, scc least of all, which
 //! drops a bucket array twice where a destructor unwinds through it. The panic hook has told it.
 
 use std::{

@@ -141,10 +141,10 @@ impl<V> Slot<V> {
     #[inline]
     pub fn get_strong(&self, _guard: &Guard) -> Option<Arc<V>> {
         let word = self.0.load(Acquire);
-        if state_of(word) != State::Strong {
+        if word.addr() & STRONG == 0 {
             return None;
         }
-        borrow(word)?.upgrade()
+        borrow_of(pointer_of(word)).upgrade()
     }
 
     /// For who found nothing alive in `word`.
@@ -291,7 +291,7 @@ impl<V> Drop for Slot<V> {
         if !word.is_null() {
             let Displaced { value, retired, .. } = displaced(word);
             drop(retired); // no guard can see this word: the slot itself is going
-            // This may be inside scc, which must not be unwound: a bucket array would be dropped twice.
+            // Others' destructors may be waiting behind it.
             drop(value.map(Quiet::new));
         }
     }
@@ -365,11 +365,13 @@ fn upgrade<V>(word: *mut V) -> Option<Found<V>> {
 }
 
 /// The weak count of a word that is (or, under the caller's guard, was) in the slot: to look at, not to own.
-#[allow(unsafe_code)]
 fn borrow<V>(word: *mut V) -> Option<mem::ManuallyDrop<Weak<V>>> {
-    if word.is_null() {
-        return None;
-    }
+    if word.is_null() { None } else { Some(borrow_of(pointer_of(word))) }
+}
+
+/// The same for the pointer of such a word.
+#[allow(unsafe_code)]
+fn borrow_of<V>(pointer: *const V) -> mem::ManuallyDrop<Weak<V>> {
     // SAFETY: a non-null word's counts stay readable while the caller's guard lives (invariant 2); ManuallyDrop: not ours.
-    Some(mem::ManuallyDrop::new(unsafe { Weak::from_raw(pointer_of(word)) }))
+    mem::ManuallyDrop::new(unsafe { Weak::from_raw(pointer) })
 }

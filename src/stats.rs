@@ -168,7 +168,11 @@ const ROW: u64 = 16;
 impl Counters {
     #[inline]
     pub fn read(&self, found: bool) {
-        self.count(if found { Frequent::Hit } else { Frequent::Miss });
+        if found {
+            self.count(Frequent::Hit);
+        } else {
+            self.count(Frequent::Miss);
+        }
     }
 
     #[inline]

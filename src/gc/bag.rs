@@ -7,6 +7,9 @@ use crate::sync::{
 
 const STRIPES: usize = if cfg!(weakmap_loom) { 1 } else { 4 };
 
+/// Room for so many is kept.
+const USUAL: usize = 1 << 10;
+
 /// Each thread puts into its own stripe; what one thread puts comes out in its order.
 #[derive(Debug)]
 pub struct Bag<T>([CachePadded<Stripe<T>>; STRIPES]);
@@ -69,8 +72,8 @@ impl<T> Stripe<T> {
         }
         let mut items = lock(&self.items);
         self.len.store(0, Relaxed);
-        // As many will come again: it grows once, not with each doubling.
-        let empty = Vec::with_capacity(items.len());
+        // As many will come again, if they are not very many: it grows once, not with each doubling.
+        let empty = Vec::with_capacity(items.len().min(USUAL));
         std::mem::replace(&mut *items, empty)
     }
 }

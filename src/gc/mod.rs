@@ -121,13 +121,8 @@ pub(crate) trait Sweep: Send + Sync {
     fn priority(&self) -> f64;
     /// Strong entries.
     fn entries(&self) -> u64;
-    /// Until it is let go, the index does not shrink. `None` where it is too small to mind.
-    fn brace(&self) -> Option<Box<dyn Brace + '_>>;
-}
-
-/// See [`Braced`](crate::index::Braced).
-pub(crate) trait Brace {
-    fn let_go(&mut self);
+    /// Gives up what the index has too much.
+    fn trim(&self);
 }
 
 /// What several maps share: one limit, one pressure, and the passes that strip their coldest entries.

@@ -12,17 +12,17 @@
 //! between wins: step 3 finds it strong, step 4 brings it back.
 
 use super::{
-    Brace, Sweep,
+    Sweep,
     clock::{Budget, Handle, Victim},
     graves::Grave,
     ledger::{Cause, update},
     quota::slack,
-    region::{Came, Region, Remains, Rings, inline_bytes, quietly, subtract},
+    region::{Came, Region, Rings, inline_bytes, quietly, subtract},
 };
 use crate::{
     entry::Entry,
     heap::Net,
-    index::{Braced, Keyed},
+    index::Keyed,
     slot::{Retired, State},
     stats::{Events, count},
     sync::{
@@ -36,8 +36,6 @@ use std::mem;
 const REVIEWED: usize = 16;
 /// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](super::quota)).
 const FEW_STEPS: u64 = 128;
-/// An index of so many entries shrinks once in a pass.
-const BRACED: u64 = 1 << 10;
 /// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
 const CROWDED: u64 = 64;
 
@@ -222,7 +220,6 @@ where
             self.sort(it, rings);
         });
         self.ledger.now.fetch_add(came as u64, Relaxed);
-        self.index.expect(self.sums.entries.load(Relaxed));
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);
             rings.clock.remove_gone();
@@ -391,30 +388,29 @@ where
 
     /// Steps 3 and 4.
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
-        let (mut weight, mut met) = (0, Vec::new());
+        let (mut weight, mut unlinked) = (0, Vec::new());
         let guard = Guard::new();
         if batch.large {
             batch.entries.iter().for_each(|stripped| self.index.fetch(&stripped.came.entry, &guard));
         }
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
-            if let Some(Remains { retired, met: its_met }) = self.inter(&came.entry, &guard) {
-                batch.retired.push(retired);
-                met.extend(its_met.then_some(came.entry));
+            if let Some(remains) = self.inter(&came.entry, &guard) {
+                batch.retired.push(remains.retired);
+                unlinked.extend(remains.unlinked);
                 weight += its;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
             }
         }
         drop(guard);
-        if !met.is_empty() {
-            defer(move || drop(met));
+        if !unlinked.is_empty() {
+            defer(move || drop(unlinked));
         }
         done.reaped = batch.retired.len() as u64;
         // The stripped were not counted as weak yet: whoever took one over counted it off.
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
         if done.reaped > 0 {
             subtract(&self.sums.entries, done.reaped);
-            self.index.expect(self.sums.entries.load(Relaxed));
             self.retire_all(done.reaped, batch.retired.drain(..));
         }
         *lock_shared(&self.tray) = Tray { entries: batch.entries, retired: batch.retired };
@@ -503,18 +499,8 @@ where
         self.sums.entries.load(Relaxed).saturating_sub(self.sums.weak())
     }
 
-    fn brace(&self) -> Option<Box<dyn Brace + '_>> {
-        (self.sums.entries.load(Relaxed) >= BRACED).then(|| Box::new(self.index.brace()) as _)
-    }
-}
-
-impl<K, V> Brace for Braced<'_, Entry<K, V>>
-where
-    K: Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    fn let_go(&mut self) {
-        Braced::let_go(self);
+    fn trim(&self) {
+        self.index.trim();
     }
 }
 

@@ -17,7 +17,7 @@
 //! 5. No user code runs under a lock of this file, but `Eq` under a bucket's.
 
 use super::{
-    Brace, Sweep,
+    Sweep,
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
@@ -121,10 +121,10 @@ pub struct Came<K, V> {
 }
 
 /// What is left of an entry that was reaped.
-pub(super) struct Remains<V> {
+pub(super) struct Remains<K, V> {
     pub retired: Retired<V>,
-    /// Readers may have found it past the table: a count of it must wait, too.
-    pub met: bool,
+    /// The index's count, if this thread took it out.
+    pub unlinked: Option<StrongArc<Entry<K, V>>>,
 }
 
 /// What a region adds up (invariant 2).
@@ -197,42 +197,34 @@ where
         Q: Equivalent<K> + ?Sized,
     {
         let guard = Guard::new();
-        let recent = self.index.recent(hash, key, &guard).and_then(|entry| {
-            entry.touch();
-            entry.slot.get_strong(&guard)
-        });
-        if recent.is_none() {
-            return self.find_and_count(hash, key, guard);
-        }
+        let Some(entry) = self.index.find(hash, key, &guard) else {
+            drop(guard);
+            self.counters.count(Frequent::Miss);
+            return None;
+        };
+        entry.touch();
+        let Some(value) = entry.slot.get_strong(&guard) else {
+            let found = self.weak_value_of(&entry, &guard);
+            drop(guard);
+            self.counters.read(found.is_some());
+            return found;
+        };
         drop(guard);
         self.counters.count(Frequent::Hit);
-        recent
+        Some(value)
     }
 
-    /// The same under a pin, without a count; `None` if the table must be asked. Counted, if it was found.
+    /// The same under a pin, without a count; `None` if it is not strong. Counted, if it was found.
     #[inline(always)]
     pub fn get_pinned<'p, Q>(&self, hash: u64, key: &Q, pin: &'p Pin) -> Option<&'p V>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let entry = self.index.recent(hash, key, pin)?;
+        let entry = self.index.find(hash, key, pin)?;
         entry.touch();
         let value = entry.slot.strong(pin)?;
         self.counters.count(Frequent::Hit);
         Some(value)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn find_and_count<Q>(&self, hash: u64, key: &Q, guard: Guard) -> Option<Arc<V>>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        let found =
-            self.index.read_table(hash, key, &guard, |entry, guard| self.value_of(entry, guard)).flatten();
-        drop(guard);
-        self.counters.read(found.is_some());
-        found
     }
 
     /// As `get`, not counted.
@@ -240,11 +232,16 @@ where
     where
         Q: Equivalent<K> + ?Sized,
     {
-        self.read(hash, key, |entry, guard| self.value_of(entry, guard)).flatten()
+        let find = |entry: &Entry<K, V>, guard: &_| {
+            entry.touch();
+            self.weak_value_of(entry, guard)
+        };
+        self.read(hash, key, find).flatten()
     }
 
-    fn value_of(&self, entry: &Entry<K, V>, guard: &Guard) -> Option<Arc<V>> {
-        entry.touch();
+    /// The value of an entry that is not strong, most likely; strong again, if there is room.
+    #[cold]
+    fn weak_value_of(&self, entry: &Entry<K, V>, guard: &Guard) -> Option<Arc<V>> {
         let Found { value, weak } = entry.slot.get(guard)?;
         if weak {
             self.revive(entry, &value);
@@ -284,37 +281,32 @@ where
         subtract(&self.sums.entries, 1);
         drop(writing);
         self.sums.closed.fetch_add(1, Relaxed);
-        let met = self.index.remove(entry, &guard);
+        let unlinked = self.index.remove(entry);
         // What is deferred may run at once, and with it a user's destructors.
         drop(guard);
-        if met {
-            self.keep(entry);
-        }
+        keep(unlinked);
         count(&self.events.removed);
         Some(self.settle(displaced))
     }
 
     /// Takes out the living entries that `keep` says no to.
     pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
-        let brace = Sweep::brace(self);
         self.for_each(|entry, value| {
             if !keep(entry, &value) {
                 let removed = self.close(entry, |guard| entry.slot.close_if(&value, guard));
                 self.quietly(|| drop((removed, value)));
             }
         });
-        self.let_go(brace);
+        self.index.trim();
     }
 
     /// Takes everything out, and frees what nobody holds.
     pub fn clear(&self) {
-        let brace = Sweep::brace(self);
         self.index.for_each(|entry| {
             let removed = self.remove_entry(entry);
             self.quietly(|| drop(removed));
         });
-        self.let_go(brace);
-        self.trim();
+        self.index.trim();
         self.tidy();
         self.flush();
     }
@@ -334,7 +326,7 @@ where
     #[cfg(all(test, not(weakmap_loom)))]
     pub fn while_bucket_is_locked<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, f: impl FnOnce()) {
         let entry = self.index.get(hash, key).expect("the key is there");
-        self.index.lock_bucket(&entry, f);
+        self.index.lock_shard_of(&entry, f);
     }
 
     /// Heap bytes of the policy's rings and ghosts. Waits for a sweep's lock.
@@ -347,23 +339,9 @@ where
         self.sums.weight.load(Relaxed) / Sweep::entries(self).max(1)
     }
 
-    /// After many removals in the index's own order: it shrinks now, not before. It goes by a sample, and would be far too small for the part
-    /// that was still to come.
-    fn let_go(&self, brace: Option<Box<dyn Brace + '_>>) {
-        self.index.expect(self.sums.entries.load(Relaxed));
-        drop(brace);
-    }
-
-    /// Gives up what the index has too much.
-    fn trim(&self) {
-        self.index.expect(self.sums.entries.load(Relaxed));
-        self.index.trim();
-    }
-
     /// Takes in and forgets, if much has gone.
     pub fn tidy_if_worth_it(&self) {
         if self.many_closed() {
-            self.trim();
             self.tidy();
         }
     }
@@ -408,27 +386,25 @@ where
     pub(super) fn bury(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> bool {
         let remains = self.inter(entry, guard);
         let reaped = remains.is_some();
-        if let Some(Remains { retired, met }) = remains {
+        if let Some(Remains { retired, unlinked }) = remains {
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
             self.retire_all(1, iter::once(retired));
-            if met {
-                self.keep(entry);
-            }
+            keep(unlinked);
         }
         reaped
     }
 
     /// The same, without the sums.
     #[inline]
-    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Remains<V>> {
+    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Remains<K, V>> {
         let Some(retired) = entry.slot.reap(guard) else {
             if entry.slot.state() == State::Closed {
-                self.index.help_remove(entry);
+                keep(self.index.remove(entry));
             }
             return None;
         };
-        Some(Remains { retired, met: self.index.remove(entry, guard) })
+        Some(Remains { retired, unlinked: self.index.remove(entry) })
     }
 
     /// What was reaped, so many: counted, and pending until the guards of now have gone.
@@ -436,12 +412,6 @@ where
         self.events.reaped.fetch_add(reaped, Relaxed);
         let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
         self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
-    }
-
-    /// An entry that readers may have met past the table keeps a count until the guards of now have gone.
-    fn keep(&self, entry: &StrongArc<Entry<K, V>>) {
-        let kept = StrongArc::clone(entry);
-        defer(move || drop(kept));
     }
 
     /// Gives back what the slot owned; the value, if it is alive.
@@ -536,6 +506,15 @@ impl<K, V> Region<K, V> {
     /// Runs a destructor of the user's; its panic ends here and is counted.
     pub(super) fn quietly(&self, f: impl FnOnce()) {
         quietly(&self.events, f);
+    }
+}
+
+/// What was taken out of the index stays until the guards of now have gone.
+pub(super) fn keep<K: Send + Sync + 'static, V: Send + Sync + 'static>(
+    unlinked: Option<StrongArc<Entry<K, V>>>,
+) {
+    if let Some(entry) = unlinked {
+        defer(move || drop(entry));
     }
 }
 

@@ -4,7 +4,6 @@ use super::{
     Collector, Load, Sweep, log,
     pacer::Strip,
     pass::{Order, Swept, Want},
-    quota::BATCH,
     settings::Settings,
 };
 use crate::sync::{
@@ -77,14 +76,9 @@ impl Collector {
         let regions = self.0.regions.load();
         let mut tired = Vec::new();
         let mut batches = 0;
-        let alive: Vec<_> = if effort == Effort::Whole { self.regions().collect() } else { Vec::new() };
-        let mut braces: Vec<_> = alive.iter().filter_map(|region| region.brace()).collect();
         let end = (effort == Effort::Gate).then(|| Instant::now() + LONGEST_GATE);
         while batches < effort.batches() && end.is_none_or(|end| Instant::now() < end) {
             let Some(want) = left(strip, &done) else { break };
-            if nearly(want, &done) {
-                braces.iter_mut().for_each(|brace| brace.let_go());
-            }
             let Some((which, region)) = self.coldest(&regions, &tired) else { break };
             let order = Order { want, stripped: done.weight };
             let swept = region.sweep(order, effort == Effort::Whole, &|| settings.source.net());
@@ -97,6 +91,9 @@ impl Collector {
                 }
             }
             done.add(swept.unwrap_or_default());
+        }
+        if effort == Effort::Whole && done.reaped > 0 {
+            self.regions().for_each(|region| region.trim());
         }
         (done, busy)
     }
@@ -122,14 +119,4 @@ fn left(strip: Strip, done: &Swept) -> Option<Want> {
         Strip::Bytes(most) => left(most, done.freed).map(Want::Bytes),
         Strip::Entries(most) => left(most, done.stripped).map(Want::Entries),
     }
-}
-
-/// Whether what is left of an order is little beside what was done, or a batch.
-fn nearly(left: Want, done: &Swept) -> bool {
-    let (left, done, stripped) = match left {
-        Want::Bytes(left) => (left, done.freed, done.stripped),
-        Want::Entries(left) => (left, done.stripped, done.stripped),
-        Want::Fit => return true,
-    };
-    left <= done / 1024 || left / BATCH as u64 <= done / stripped.max(1)
 }

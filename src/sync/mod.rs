@@ -21,7 +21,7 @@ pub use self::loom::*;
 pub use arc_swap::ArcSwap;
 pub use crossbeam_utils::CachePadded;
 pub use once_cell::sync::Lazy;
-pub use scc::{Guard as TableGuard, HashIndex, HashMap, hash_index::Reserve};
+pub use scc::HashMap;
 
 /// What is shared but never part of a protocol: registries, sources, handles behind `dyn`. Names of their own, which `cargo loom-lint`
 /// lets pass.
@@ -44,7 +44,7 @@ pub mod tally {
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;
 }
 
-/// Proof that what the index's front points to stays: the calling thread has a guard, or a pin.
+/// Proof that what the index points to stays: the calling thread has a guard, or a pin, or the lock of who takes it out.
 pub trait Shelter {}
 
 impl Shelter for Guard {}

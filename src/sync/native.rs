@@ -1,4 +1,4 @@
-//! What the crate runs on: std, scc's table, and who is who.
+//! What the crate runs on: std, and who is who.
 
 pub use super::grace::{Guard, PinGuard, defer, defer_for_pins, flush, flush_if_any, is_inside};
 use super::{
@@ -17,22 +17,6 @@ pub use std::{
     thread::{Thread, current, sleep, yield_now},
 };
 pub use triomphe::Arc as StrongArc;
-
-/// The happens-before edge from an insert to a read that finds the entry. scc's own atomics make it; this is
-/// for loom, which does not see them.
-#[derive(Debug)]
-pub struct Edge;
-
-impl Edge {
-    pub fn new() -> Self {
-        Self
-    }
-
-    #[inline]
-    pub fn release(&self) {}
-    #[inline]
-    pub fn acquire(&self) {}
-}
 
 /// A full fence for whoever exchanged something just before: on x86 a locked instruction is one, and a second would cost more than it (so
 /// crossbeam's epoch has it, and scc's).

@@ -1,6 +1,6 @@
 //! How entries come into a region: a new one linked, or a value put in the place of another.
 
-use super::{Came, MANY_CAME, Region, subtract};
+use super::{Came, MANY_CAME, Region, keep, subtract};
 use crate::{
     entry::Entry,
     index::Keyed,
@@ -157,7 +157,7 @@ where
             Err(back) => {
                 self.discharge(weight);
                 *value = Some(back);
-                self.index.help_remove(entry);
+                keep(self.index.remove(entry));
                 None
             }
         }

@@ -28,28 +28,7 @@ use super::{
     number::{EXCLUSIVE, Numbers},
     pin::ROWS,
 };
-use ::loom::sync::atomic::Ordering::{Acquire, Release};
 use std::{cell::Cell, io, time::Duration};
-
-/// The happens-before edge from an insert to a read that finds the entry: scc makes it with std's atomics, which loom does
-/// not see.
-#[derive(Debug)]
-pub struct Edge(AtomicUsize);
-
-impl Edge {
-    pub fn new() -> Self {
-        Self(AtomicUsize::new(0))
-    }
-
-    pub fn release(&self) {
-        self.0.fetch_add(1, Release);
-    }
-
-    pub fn acquire(&self) {
-        // Not a load: loom may show that an older count than the insert's whose entry was found.
-        self.0.fetch_add(0, Acquire);
-    }
-}
 
 ::loom::lazy_static! {
     static ref PINS: [CachePadded<AtomicUsize>; ROWS] =

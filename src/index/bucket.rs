@@ -1,0 +1,192 @@
+//! A bucket: one cache line, with seven places and a word that says what is in them.
+//!
+//! The word has a byte for each place, 0 where it is vacant, else a tag: a part of the hash, and its highest bit set. And one that counts what passed by: things whose
+//! hash says this bucket, or led past it, and which found it full. One load of it tells where to look, and whether to look on.
+
+use crate::sync::{
+    AtomicPtr, AtomicU64,
+    Ordering::{Acquire, Release},
+};
+use std::ptr;
+
+/// Fewer in a model: there a bucket is to be full sooner.
+pub const PLACES: usize = if cfg!(weakmap_loom) { 2 } else { 7 };
+
+/// The lowest bit of each place's byte.
+const ONES: u64 = {
+    let (mut ones, mut place) = (0, 0);
+    while place < PLACES {
+        ones |= 1 << (8 * place);
+        place += 1;
+    }
+    ones
+};
+/// The highest, which each tag has.
+const HIGH: u64 = ONES << 7;
+/// Where what passed by is counted.
+const PASSED: u32 = 56;
+/// So many are never counted down: it may have been more.
+const MOST_PASSED: u64 = 0xff;
+
+/// See the module.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Bucket<T> {
+    word: AtomicU64,
+    places: [AtomicPtr<T>; PLACES],
+}
+
+/// What a bucket's word said.
+#[derive(Clone, Copy, Debug)]
+pub struct Word(u64);
+
+/// Places, each the highest bit of its byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Places(u64);
+
+impl<T> Bucket<T> {
+    #[cfg(not(weakmap_loom))]
+    pub const fn new() -> Self {
+        Self { word: AtomicU64::new(0), places: [const { AtomicPtr::new(ptr::null_mut()) }; PLACES] }
+    }
+
+    #[cfg(weakmap_loom)]
+    pub fn new() -> Self {
+        let places = std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut()));
+        Self { word: AtomicU64::new(0), places }
+    }
+
+    /// What is where.
+    #[inline]
+    pub fn word(&self) -> Word {
+        // Acquire: pairs with the Release in `set_word`.
+        Word(self.word.load(Acquire))
+    }
+
+    /// For who has the right to write.
+    pub fn set_word(&self, word: Word) {
+        // Release, even to say that something went or passed: it says again what came before.
+        self.word.store(word.0, Release);
+    }
+
+    /// What is in a place that the word names, or what came there since.
+    #[inline]
+    pub fn at(&self, place: usize) -> *mut T {
+        // Acquire: pairs with the Release in `put`, for what came later than the word says.
+        self.places[place].load(Acquire)
+    }
+
+    /// Puts something in, for readers to find. For who has the right to write.
+    pub fn put(&self, place: usize, it: *mut T, tag: u8) {
+        self.places[place].store(it, Release);
+        self.set_word(self.word().with(place, tag));
+    }
+}
+
+impl Word {
+    /// The places with this tag; above one, maybe such as differ from it in one bit.
+    #[inline]
+    pub fn places_of(self, tag: u8) -> Places {
+        let other = self.0 ^ u64::from(tag) * ONES;
+        // Of those taken: a byte that is 0 now borrows, and has its highest bit then. So has the one above it, where it is 1.
+        Places(other.wrapping_sub(ONES) & self.0 & HIGH)
+    }
+
+    /// The places in which something is.
+    pub fn taken(self) -> Places {
+        Places(self.0 & HIGH)
+    }
+
+    /// A place in which nothing is.
+    pub fn vacant(self) -> Option<usize> {
+        Places(!self.0 & HIGH).first()
+    }
+
+    /// Whether something may lie further on.
+    #[inline]
+    pub fn is_passed(self) -> bool {
+        self.0 >> PASSED > 0
+    }
+
+    fn with(self, place: usize, tag: u8) -> Self {
+        Self(self.0 | u64::from(tag) << (8 * place))
+    }
+
+    pub fn without(self, place: usize) -> Self {
+        Self(self.0 & !(0xff << (8 * place)))
+    }
+
+    /// Something passes by.
+    pub fn pass(self) -> Self {
+        if self.0 >> PASSED == MOST_PASSED { self } else { Self(self.0 + (1 << PASSED)) }
+    }
+
+    /// What had passed by has gone.
+    pub fn unpass(self) -> Self {
+        if self.0 >> PASSED == MOST_PASSED { self } else { Self(self.0 - (1 << PASSED)) }
+    }
+}
+
+impl Places {
+    #[inline]
+    pub fn first(self) -> Option<usize> {
+        (self.0 > 0).then(|| self.0.trailing_zeros() as usize / 8)
+    }
+
+    /// All but the first.
+    #[inline]
+    pub fn rest(self) -> Self {
+        Self(self.0 & (self.0 - 1))
+    }
+}
+
+impl Iterator for Places {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let first = self.first()?;
+        *self = self.rest();
+        Some(first)
+    }
+}
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_tells_which_places_have_a_tag() {
+        // Neighbours that differ in the lowest bit, and vacant ones among them.
+        let tags = [0x81, 0, 0x80, 0x81, 0xff, 0, 0x80];
+        let word = (0..).zip(tags).fold(Word(0xff << PASSED), |word, (place, tag)| word.with(place, tag));
+        for tag in 0x80..=0xff {
+            let expected = (0..PLACES).find(|&place| tags[place] == tag);
+            let found: Vec<_> = word.places_of(tag).collect();
+            assert_eq!(found.first().copied(), expected, "{tag:x}");
+            let alike = |place: &usize| tags[*place] | 1 == tag | 1;
+            assert!(found.iter().all(alike), "{tag:x}: {found:?}");
+            let all = (0..PLACES).filter(|&place| tags[place] == tag);
+            assert!(all.into_iter().all(|place| found.contains(&place)), "{tag:x}: {found:?}");
+        }
+        assert_eq!(word.taken().collect::<Vec<_>>(), [0, 2, 3, 4, 6]);
+        assert_eq!(word.vacant(), Some(1));
+        assert_eq!(word.without(3).taken().collect::<Vec<_>>(), [0, 2, 4, 6]);
+    }
+
+    #[test]
+    fn what_passes_is_counted_up_to_what_a_byte_holds() {
+        let mut word = Word(0).with(6, 0xff);
+        for _ in 0..254 {
+            word = word.pass();
+        }
+        for _ in 0..254 {
+            assert!(word.is_passed());
+            word = word.unpass();
+        }
+        assert!(!word.is_passed());
+        (0..300).for_each(|_| word = word.pass());
+        (0..300).for_each(|_| word = word.unpass());
+        assert!(word.is_passed(), "it was more than could be counted");
+        assert_eq!(word.taken().collect::<Vec<_>>(), [6]);
+    }
+}

@@ -1,0 +1,193 @@
+//! Buckets: the memory that many lie in, a power of two, and the way through them. A pointer to the first says in its low bits how many there
+//! are.
+
+use super::bucket::{Bucket, PLACES};
+use crate::sync::Shelter;
+use std::{iter, ptr};
+
+/// Low bits of the first bucket's address that are free: they say by how much half a hash is shifted to have its bucket's number.
+const SHIFT: usize = 63;
+/// Bits of a hash that choose a shard: the lowest ones of the upper half. A model has one.
+pub const SHARD_BITS: u32 = if cfg!(weakmap_loom) { 0 } else { 6 };
+pub const SHARDS: usize = 1 << SHARD_BITS;
+
+/// The shard of a hash.
+#[inline]
+pub fn shard_of(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
+}
+
+/// The tag of a hash: seven bits of its lowest byte, and the highest, which says that something is there.
+#[inline]
+pub fn tag_of(hash: u64) -> u8 {
+    hash as u8 | 0x80
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Buckets<T>(*mut Bucket<T>);
+
+impl<T> Clone for Buckets<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Buckets<T> {}
+
+impl<T> Buckets<T> {
+    pub fn from_raw(first: *mut Bucket<T>) -> Self {
+        Self(first)
+    }
+
+    pub fn into_raw(self) -> *mut Bucket<T> {
+        self.0
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        1 << (SHIFT - (self.0.addr() & SHIFT))
+    }
+
+    /// So many things lie in them before there are to be more buckets: nine tenths of the places.
+    pub fn most(self) -> usize {
+        if self.0 == nobodys() { 0 } else { most_in(self.len()) }
+    }
+
+    /// The bucket that a hash says: by its highest bits.
+    #[inline]
+    pub fn first_of(self, hash: u64) -> usize {
+        (hash >> 1 >> (self.0.addr() & SHIFT)) as usize
+    }
+
+    /// Where to look on, as long as the buckets are passed: all of them, each once, in an order that the hash says.
+    pub fn way_of(self, hash: u64) -> impl Iterator<Item = usize> {
+        let (step, mask) = (2 * usize::from(tag_of(hash)) + 1, self.len() - 1);
+        let next = move |&number: &usize| Some((number + step) & mask);
+        iter::successors(Some(self.first_of(hash)), next).take(mask + 1)
+    }
+
+    #[inline]
+    #[allow(unsafe_code)]
+    pub fn get<'s>(self, number: usize, _shelter: &'s impl Shelter) -> &'s Bucket<T> {
+        debug_assert!(number < self.len());
+        let first = self.0.map_addr(|address| address & !SHIFT);
+        #[cfg(weakmap_loom)]
+        watched::check(first);
+        // SAFETY: numbers are below `len`, for the shift leaves so many bits, and the way's mask as many. The buckets stay while the shelter
+        // lives (invariant 4).
+        unsafe { &*first.add(number) }
+    }
+}
+
+/// The fewest buckets in which so many things leave a fifth of the places free.
+pub fn buckets_for(things: usize) -> usize {
+    (things * 5).div_ceil(4 * PLACES).next_power_of_two()
+}
+
+fn most_in(buckets: usize) -> usize {
+    if buckets == 1 { PLACES } else { buckets * PLACES * 29 / 32 }
+}
+
+/// A bucket that stays empty: who looks for something needs not ask whether there is any.
+#[cfg(not(weakmap_loom))]
+static NOBODYS: Bucket<()> = Bucket::new();
+
+#[cfg(not(weakmap_loom))]
+pub fn nobodys<T>() -> *mut Bucket<T> {
+    ptr::from_ref(&NOBODYS).cast_mut().cast::<Bucket<T>>().map_addr(|address| address | SHIFT)
+}
+
+/// In a model there are buckets from the start.
+#[cfg(weakmap_loom)]
+pub fn nobodys<T>() -> *mut Bucket<T> {
+    ptr::null_mut()
+}
+
+/// The right to free buckets, not what lies in them.
+#[derive(Debug)]
+pub struct OwnedBuckets<T>(Buckets<T>);
+
+#[allow(unsafe_code)]
+// SAFETY: it only frees memory, of atomics.
+unsafe impl<T> Send for OwnedBuckets<T> {}
+
+impl<T> OwnedBuckets<T> {
+    /// So many, a power of two.
+    pub fn new(len: usize) -> Self {
+        let shift = SHIFT - len.ilog2() as usize;
+        Self(Buckets(empty_buckets(len).map_addr(|address| address | shift)))
+    }
+
+    pub fn of(buckets: Buckets<T>) -> Self {
+        Self(buckets)
+    }
+
+    /// To be freed by who makes one of it again.
+    pub fn leak(self) -> Buckets<T> {
+        std::mem::ManuallyDrop::new(self).0
+    }
+
+    pub fn get(&self) -> Buckets<T> {
+        self.0
+    }
+}
+
+impl<T> Drop for OwnedBuckets<T> {
+    fn drop(&mut self) {
+        if self.0.0 != nobodys() {
+            free_buckets(self.0.0.map_addr(|address| address & !SHIFT), self.0.len());
+        }
+    }
+}
+
+#[cfg(not(weakmap_loom))]
+fn empty_buckets<T>(len: usize) -> *mut Bucket<T> {
+    let buckets: Box<[Bucket<T>]> = iter::repeat_with(Bucket::new).take(len).collect();
+    Box::into_raw(buckets).cast()
+}
+
+#[cfg(not(weakmap_loom))]
+#[allow(unsafe_code)]
+fn free_buckets<T>(first: *mut Bucket<T>, len: usize) {
+    // SAFETY: `empty_buckets` made so many of a box; no shelter sees them any more.
+    drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(first, len)) });
+}
+
+#[cfg(weakmap_loom)]
+use watched::{empty_buckets, free_buckets};
+
+/// For a model, buckets lie in a stand-in `Arc`, which reports who uses them when they are free.
+#[cfg(weakmap_loom)]
+#[allow(unsafe_code)]
+mod watched {
+    use super::Bucket;
+    use crate::sync::StrongArc;
+    use std::{array, mem::ManuallyDrop};
+
+    /// The most that a model may want.
+    const MOST: usize = 4;
+
+    #[repr(C, align(64))]
+    struct Block<T>([Bucket<T>; MOST]);
+
+    pub fn empty_buckets<T>(len: usize) -> *mut Bucket<T> {
+        assert!(len <= MOST);
+        let block: Block<T> = Block(array::from_fn(|_| Bucket::new()));
+        StrongArc::into_raw(StrongArc::new(block)).cast_mut().cast()
+    }
+
+    fn block<T>(first: *mut Bucket<T>) -> ManuallyDrop<StrongArc<Block<T>>> {
+        // SAFETY: `empty_buckets` made it. (That it lives is checked.)
+        ManuallyDrop::new(unsafe { StrongArc::from_raw(first.cast::<Block<T>>()) })
+    }
+
+    /// Panics if they are free, or could be for all that this thread knows.
+    pub fn check<T>(first: *mut Bucket<T>) {
+        let _: &Block<T> = &block(first);
+    }
+
+    pub fn free_buckets<T>(first: *mut Bucket<T>, _len: usize) {
+        drop(ManuallyDrop::into_inner(block(first)));
+    }
+}
