@@ -130,7 +130,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         if let found @ Some(_) = find_in(first, word, hash, key, shelter) {
             return found;
         }
-        if word.is_passed() { find_further(buckets, hash, key, shelter) } else { None }
+        if word.is_passed(tag_of(hash)) { find_further(buckets, hash, key, shelter) } else { None }
     }
 
     /// What is there for the key.
@@ -295,7 +295,7 @@ where
         if let found @ Some(_) = find_in(bucket, word, hash, key, shelter) {
             return found;
         }
-        if !word.is_passed() {
+        if !word.is_passed(tag_of(hash)) {
             break;
         }
     }
@@ -333,7 +333,7 @@ fn put<T>(buckets: Buckets<T>, it: *mut T, hash: u64, lock: &Lock<'_>) {
         if let Some(place) = word.vacant() {
             return bucket.put(place, it, tag_of(hash));
         }
-        bucket.set_word(word.pass());
+        bucket.set_word(word.pass(tag_of(hash)));
     }
     unreachable!("there are fewer things than places");
 }
@@ -353,11 +353,11 @@ fn take<T: Keyed>(
             bucket.set_word(word.without(place));
             for number in buckets.way_of(hash).take(passed) {
                 let bucket = buckets.get(number, lock);
-                bucket.set_word(bucket.word().unpass());
+                bucket.set_word(bucket.word().unpass(tag_of(hash)));
             }
             return Some(own(bucket.at(place), lock));
         }
-        if !word.is_passed() {
+        if !word.is_passed(tag_of(hash)) {
             break;
         }
     }

@@ -1,7 +1,8 @@
 //! A bucket: one cache line, with seven places and a word that says what is in them.
 //!
-//! The word has a byte for each place, 0 where it is vacant, else a tag: a part of the hash, and its highest bit set. And one that counts what passed by: things whose
-//! hash says this bucket, or led past it, and which found it full. One load of it tells where to look, and whether to look on.
+//! The word has a byte for each place, 0 where it is vacant, else a tag: a part of the hash, and its highest bit set. And two counts of what
+//! passed by, for even and odd tags: things whose hash says this bucket, or led to it, and which found it full. One load of it tells where to
+//! look, and whether to look on.
 
 use crate::sync::{
     AtomicPtr, AtomicU64,
@@ -23,10 +24,10 @@ const ONES: u64 = {
 };
 /// The highest, which each tag has.
 const HIGH: u64 = ONES << 7;
-/// Where what passed by is counted.
+/// Where it is counted what passed by.
 const PASSED: u32 = 56;
 /// So many are never counted down: it may have been more.
-const MOST_PASSED: u64 = 0xff;
+const MOST_PASSED: u64 = 0xf;
 
 /// See the module.
 #[derive(Debug)]
@@ -102,10 +103,10 @@ impl Word {
         Places(!self.0 & HIGH).first()
     }
 
-    /// Whether something may lie further on.
+    /// Whether something with this tag may lie further on.
     #[inline]
-    pub fn is_passed(self) -> bool {
-        self.0 >> PASSED > 0
+    pub fn is_passed(self, tag: u8) -> bool {
+        self.0 >> passed(tag) & MOST_PASSED > 0
     }
 
     fn with(self, place: usize, tag: u8) -> Self {
@@ -117,14 +118,25 @@ impl Word {
     }
 
     /// Something passes by.
-    pub fn pass(self) -> Self {
-        if self.0 >> PASSED == MOST_PASSED { self } else { Self(self.0 + (1 << PASSED)) }
+    pub fn pass(self, tag: u8) -> Self {
+        self.count_passed(tag, u64::wrapping_add)
     }
 
     /// What had passed by has gone.
-    pub fn unpass(self) -> Self {
-        if self.0 >> PASSED == MOST_PASSED { self } else { Self(self.0 - (1 << PASSED)) }
+    pub fn unpass(self, tag: u8) -> Self {
+        self.count_passed(tag, u64::wrapping_sub)
     }
+
+    fn count_passed(self, tag: u8, count: fn(u64, u64) -> u64) -> Self {
+        let is_exact = self.0 >> passed(tag) & MOST_PASSED < MOST_PASSED;
+        if is_exact { Self(count(self.0, 1 << passed(tag))) } else { self }
+    }
+}
+
+/// Where those with such a tag are counted.
+#[inline]
+fn passed(tag: u8) -> u32 {
+    PASSED + 4 * u32::from(tag & 1)
 }
 
 impl Places {
@@ -174,19 +186,19 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_counted_up_to_what_a_byte_holds() {
-        let mut word = Word(0).with(6, 0xff);
-        for _ in 0..254 {
-            word = word.pass();
+    fn what_passes_is_counted_as_far_as_there_is_room() {
+        for (tag, other) in [(0x80, 0x81), (0xff, 0xfe)] {
+            let mut word = Word(0).with(6, 0xff);
+            (0..14).for_each(|_| word = word.pass(tag));
+            for _ in 0..14 {
+                assert!(word.is_passed(tag) && !word.is_passed(other));
+                word = word.unpass(tag);
+            }
+            assert!(!word.is_passed(tag));
+            (0..30).for_each(|_| word = word.pass(tag));
+            (0..30).for_each(|_| word = word.unpass(tag));
+            assert!(word.is_passed(tag) && !word.is_passed(other), "it was more than could be counted");
+            assert_eq!(word.taken().collect::<Vec<_>>(), [6]);
         }
-        for _ in 0..254 {
-            assert!(word.is_passed());
-            word = word.unpass();
-        }
-        assert!(!word.is_passed());
-        (0..300).for_each(|_| word = word.pass());
-        (0..300).for_each(|_| word = word.unpass());
-        assert!(word.is_passed(), "it was more than could be counted");
-        assert_eq!(word.taken().collect::<Vec<_>>(), [6]);
     }
 }

@@ -61,10 +61,14 @@ impl<T> Buckets<T> {
     }
 
     /// Where to look on, as long as the buckets are passed: all of them, each once, in an order that the hash says.
-    pub fn way_of(self, hash: u64) -> impl Iterator<Item = usize> {
-        let (step, mask) = (2 * usize::from(tag_of(hash)) + 1, self.len() - 1);
-        let next = move |&number: &usize| Some((number + step) & mask);
-        iter::successors(Some(self.first_of(hash)), next).take(mask + 1)
+    #[inline]
+    pub fn way_of(self, hash: u64) -> Way {
+        Way {
+            next: self.first_of(hash),
+            step: 2 * usize::from(tag_of(hash)) + 1,
+            left: self.len(),
+            len: self.len(),
+        }
     }
 
     #[inline]
@@ -77,6 +81,28 @@ impl<T> Buckets<T> {
         // SAFETY: numbers are below `len`, for the shift leaves so many bits, and the way's mask as many. The buckets stay while the shelter
         // lives (invariant 4).
         unsafe { &*first.add(number) }
+    }
+}
+
+/// See [`Buckets::way_of`].
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    next: usize,
+    /// Odd: it meets all of a power of two.
+    step: usize,
+    left: usize,
+    len: usize,
+}
+
+impl Iterator for Way {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let number = self.next;
+        self.next = (number + self.step) & (self.len - 1);
+        self.left = self.left.checked_sub(1)?;
+        Some(number)
     }
 }
 
