@@ -25,7 +25,7 @@ use crate::{
     sync::{
         Arc, AtomicUsize, HashMap, OnceCell,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
-        StrongArc, fence,
+        StrongArc, TableGuard, fence,
     },
 };
 use equivalent::Equivalent;
@@ -56,6 +56,8 @@ pub struct Seat<'f, K: Eq, V> {
 
 impl<K: Eq, V> Flights<K, V> {
     pub fn new() -> Self {
+        // The thread-local of the table's guards is registered before a thread-local map is, so it goes after it.
+        drop(TableGuard::new());
         Self { table: HashMap::with_hasher(Given), callers: AtomicUsize::new(0) }
     }
 

@@ -39,7 +39,7 @@ mod buckets;
 #[cfg(weakmap_loom)]
 pub mod buckets;
 
-use self::bucket::{Bucket, PLACES, Word};
+use self::bucket::{Bucket, Word};
 use self::buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, nobodys, shard_of, tag_of};
 use crate::sync::{
     AtomicPtr, Guard, Mutex, MutexGuard,
@@ -180,27 +180,21 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         std::hint::black_box(buckets.get(buckets.first_of(hash), shelter).word());
     }
 
-    /// Visits all that is there throughout, under no guard and no lock. What was there as its shard grew or shrank may be visited twice.
+    /// Visits all that is there throughout, once each, under no guard and no lock. Holds a count of all in a shard for so long.
     pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<T>)) {
-        for shard in 0..SHARDS {
-            let (mut seen, mut next) = (nobodys(), 0);
-            loop {
-                let some = {
-                    let guard = Guard::new();
-                    let buckets = self.buckets_of_shard(shard);
-                    if buckets.into_raw() != seen {
-                        // An address that came again is of as many, and what was there throughout is in some of them.
-                        (seen, next) = (buckets.into_raw(), 0);
-                    }
-                    if next == buckets.len() {
-                        break;
-                    }
-                    next += 1;
-                    all_in(buckets, next - 1, &guard)
-                };
-                some.iter().flatten().for_each(&mut visit);
-            }
+        (0..SHARDS).for_each(|shard| self.all_in(shard).iter().for_each(&mut visit));
+    }
+
+    fn all_in(&self, shard: usize) -> Vec<StrongArc<T>> {
+        let guard = Guard::new();
+        let buckets = self.buckets_of_shard(shard);
+        let mut all = Vec::new();
+        for number in 0..buckets.len() {
+            let bucket = buckets.get(number, &guard);
+            let there = bucket.word().taken().map(|place| lend(bucket.at(place), &guard));
+            all.extend(there.map(|it| StrongArc::clone(&it)));
         }
+        all
     }
 
     /// Gives up what each shard has too much.
@@ -362,16 +356,6 @@ fn take<T: Keyed>(
         }
     }
     None
-}
-
-/// All in one bucket.
-fn all_in<T>(buckets: Buckets<T>, number: usize, guard: &Guard) -> [Option<StrongArc<T>>; PLACES] {
-    let bucket = buckets.get(number, guard);
-    let mut all = [const { None }; PLACES];
-    for place in bucket.word().taken() {
-        all[place] = Some(StrongArc::clone(&lend(bucket.at(place), guard)));
-    }
-    all
 }
 
 /// What such a pointer, found by its tag in a shelter that still lives, points to.

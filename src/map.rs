@@ -29,7 +29,7 @@ pub(crate) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 /// it strong again.
 ///
 /// All methods take `&self`; share the map between threads by reference or in an `Arc`. Reads wait for nobody. Inserts
-/// and removals lock a bucket of 32 entries for a moment, and an insert may strip colder entries, where memory is
+/// and removals lock a 64th of the index for a moment, and an insert may strip colder entries, where memory is
 /// short. The value's destructor runs in whatever thread drops the last `Arc`, under no lock of the map's.
 ///
 /// ```
@@ -183,8 +183,8 @@ where
 
     /// A guard under which `get` gives `&V` and touches no reference count: for hot keys that many threads read. Memory that passes
     /// strip meanwhile comes back when it is dropped and the thread has no other: of two that overlap without end, the first to come
-    /// is never over for those who wait. Blocks no more than `get`. It costs one locked instruction (on x86), reads of what was read three times
-    /// before none (a `get` and the drop of its `Arc`: three). A thread that forgets 16 million of them aborts the process.
+    /// is never over for those who wait. Blocks no more than `get`. It costs one locked instruction (on x86), reads
+    /// none (a `get` and the drop of its `Arc`: three). A thread that forgets 16 million of them aborts the process.
     ///
     /// ```
     /// # use weakmap::WeakMap;
@@ -200,7 +200,7 @@ where
     /// Puts a value in. Returns the value that the key had, if it was still there.
     ///
     /// A value that weighs more than the limit, or more than `max_weight`, is not kept (and the key is absent then); `stats`
-    /// counts it as `too_heavy`. Locks a bucket for a new key, none for a present one (but for the first after many new ones). Where memory
+    /// counts it as `too_heavy`. Locks a 64th of the index for a new key, nothing for a present one (but for the first after many new ones). Where memory
     /// is short it strips colder entries first, so it may run their destructors; at the limit it may wait for another thread that does so.
     ///
     /// ```
@@ -241,7 +241,7 @@ where
         replaced
     }
 
-    /// Takes a key out. Returns its value, if it was still there. Locks a bucket for a moment.
+    /// Takes a key out. Returns its value, if it was still there. Locks a 64th of the index for a moment.
     ///
     /// ```
     /// # use weakmap::WeakMap;
@@ -367,7 +367,7 @@ where
     }
 
     /// Removes the entries for which `keep` says no. Runs it under no lock, so it may use the map; an entry whose value is replaced
-    /// meanwhile stays. Each entry that is there throughout is visited, some twice if the index grows meanwhile.
+    /// meanwhile stays. Each entry that is there throughout is visited once.
     ///
     /// ```
     /// # use weakmap::WeakMap;
@@ -473,7 +473,7 @@ where
         &self.region
     }
 
-    /// The index takes a bucket's number from the highest bits and a tag from the lowest: spread what a weak hasher leaves in
+    /// The index takes a bucket's number from the highest bits, a shard's from the middle and a tag from the lowest: spread what a weak hasher leaves in
     /// some of them.
     #[inline]
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {

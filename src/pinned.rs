@@ -51,7 +51,7 @@ where
         self.map.region().get_pinned(hash, key, &self.pin).or_else(|| self.find(hash, key))
     }
 
-    /// Where the front of the index has no strong value of the key.
+    /// Where there is no strong value of the key.
     #[cold]
     #[inline(never)]
     fn find<Q>(&self, hash: u64, key: &Q) -> Option<&V>

@@ -14,7 +14,7 @@
 //!    exact when nothing runs.
 //! 3. Where a weigher was given, weight and slot change together under [`Entry::write`]; readers never wait for it.
 //! 4. Whoever closes a slot removes the entry from the index; whoever finds a closed one there may, too.
-//! 5. No user code runs under a lock of this file, but `Eq` under a bucket's.
+//! 5. No user code runs under a lock of this file, but `Eq` under a shard's.
 
 use super::{
     Sweep,
@@ -190,7 +190,7 @@ where
     }
 
     /// The value of a key, touched, and strong again if it was stripped and there is room. Counted.
-    // Always: what a call and its saved registers cost is a tenth of the time where the front is in the cache.
+    // Always: what a call and its saved registers cost is a tenth of the time where the index is in the cache.
     #[inline(always)]
     pub fn get<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
     where
@@ -322,9 +322,9 @@ where
         self.learned.lesson(weight)
     }
 
-    /// Holds the write lock of the key's bucket while `f` runs. The key must be there.
+    /// Holds the lock of the key's shard while `f` runs. The key must be there.
     #[cfg(all(test, not(weakmap_loom)))]
-    pub fn while_bucket_is_locked<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, f: impl FnOnce()) {
+    pub fn while_shard_is_locked<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, f: impl FnOnce()) {
         let entry = self.index.get(hash, key).expect("the key is there");
         self.index.lock_shard_of(&entry, f);
     }
@@ -531,7 +531,7 @@ pub const fn inline_bytes<V>() -> u64 {
     (2 * size_of::<usize>() + size_of::<V>()) as u64
 }
 
-/// What an entry weighs where no weigher was given: itself, its value, and its places in the index (about 16 bytes), a ring (17) and the
+/// What an entry weighs where no weigher was given: itself, its value, and its places in the index (10 to 20 bytes), a ring (17) and the
 /// ghosts (13).
 pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;

@@ -88,7 +88,7 @@ impl Word {
     /// The places with this tag; above one, maybe such as differ from it in one bit.
     #[inline]
     pub fn places_of(self, tag: u8) -> Places {
-        let other = self.0 ^ u64::from(tag) * ONES;
+        let other = self.0 ^ (u64::from(tag) * ONES);
         // Of those taken: a byte that is 0 now borrows, and has its highest bit then. So has the one above it, where it is 1.
         Places(other.wrapping_sub(ONES) & self.0 & HIGH)
     }

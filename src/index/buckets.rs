@@ -73,7 +73,7 @@ impl<T> Buckets<T> {
 
     #[inline]
     #[allow(unsafe_code)]
-    pub fn get<'s>(self, number: usize, _shelter: &'s impl Shelter) -> &'s Bucket<T> {
+    pub fn get(self, number: usize, _shelter: &impl Shelter) -> &Bucket<T> {
         debug_assert!(number < self.len());
         let first = self.0.map_addr(|address| address & !SHIFT);
         #[cfg(weakmap_loom)]

@@ -136,3 +136,20 @@ fn a_panic_of_eq_leaves_it_as_it_was() {
     index.insert(thing(2, 7)).ok().unwrap();
     assert_eq!(all_of(&index), [1, 2]);
 }
+
+#[test]
+fn where_things_passed_that_have_gone_no_search_goes_on() {
+    for hash in [0, 1, u64::MAX] {
+        let index = Index::new();
+        // They fill three buckets; as many pass the first as can be counted.
+        let things: Vec<_> = (0..21).map(|key| thing(key, hash)).collect();
+        things.iter().for_each(|it| index.insert(it.clone()).ok().unwrap());
+        let passed = |guard: &Guard| {
+            let buckets = index.buckets_of(hash);
+            (0..buckets.len()).filter(|&it| buckets.get(it, guard).word().is_passed(tag_of(hash))).count()
+        };
+        assert_eq!(passed(&Guard::new()), 2);
+        things[7..].iter().rev().for_each(|it| drop(index.remove(it).unwrap()));
+        assert_eq!(passed(&Guard::new()), 0);
+    }
+}

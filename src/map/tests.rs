@@ -43,7 +43,7 @@ fn reads_wait_for_nobody() {
         assert!(map.get_weak("strong").is_some() && map.contains_key("strong"));
         assert!(map.get("absent").is_none() && map.peek("absent").is_none());
     };
-    map.region().while_bucket_is_locked(map.hash("strong"), "strong", || {
+    map.region().while_shard_is_locked(map.hash("strong"), "strong", || {
         thread::scope(|scope| {
             let (done, finished) = mpsc::channel();
             scope.spawn(move || {

@@ -21,7 +21,7 @@ pub use self::loom::*;
 pub use arc_swap::ArcSwap;
 pub use crossbeam_utils::CachePadded;
 pub use once_cell::sync::Lazy;
-pub use scc::HashMap;
+pub use scc::{Guard as TableGuard, HashMap};
 
 /// What is shared but never part of a protocol: registries, sources, handles behind `dyn`. Names of their own, which `cargo loom-lint`
 /// lets pass.

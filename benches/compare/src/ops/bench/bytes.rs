@@ -126,7 +126,7 @@ fn filled<K: Key, C: Cache<K>>(room: usize, entries: usize) -> C {
     cache
 }
 
-/// As far as they are there, three times each: by then weakmap's front has them.
+/// As far as they are there, three times each, as in use.
 fn read<K: Key, C: Cache<K>>(cache: &C, numbers: Range<u64>) {
     for number in numbers {
         (0..3).for_each(|_| _ = black_box(cache.read(&K::nth(number))));
