@@ -139,7 +139,8 @@ fn a_panic_of_eq_leaves_it_as_it_was() {
 
 #[test]
 fn where_things_passed_that_have_gone_no_search_goes_on() {
-    for hash in [0, 1, u64::MAX] {
+    // Their way begins with the first bucket: growing leaves their order as it is.
+    for hash in [0, 1, 2] {
         let index = Index::new();
         // They fill three buckets; as many pass the first as can be counted.
         let things: Vec<_> = (0..21).map(|key| thing(key, hash)).collect();
