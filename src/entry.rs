@@ -18,8 +18,8 @@ const WANTED: u8 = 4;
 #[derive(Debug)]
 #[repr(C)]
 pub struct Entry<K, V> {
-    /// The hash's upper half and lowest byte: so use count and lock have room in the same word. The index takes shard and bucket
-    /// from the highest bits and a tag from the lowest byte, and finds the entry by the whole hash as well as by these.
+    /// The hash's upper half and lowest byte: so use count and lock have room in the same word. The index takes shard, bucket
+    /// and tag from the upper half, the table of loads some from the lowest byte, and finds the entry by the whole hash as well as by these.
     high: u32,
     low: u8,
     uses: AtomicU8,

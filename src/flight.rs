@@ -50,7 +50,7 @@ struct Flight<V> {
 pub struct Seat<'f, K: Eq, V> {
     flights: &'f Flights<K, V>,
     flight: Arc<Flight<V>>,
-    /// What the table knows the flight by: leaving and landing call no `Eq`, which may panic.
+    /// What the table knows the flight by: to leave and to look for it at landing call no `Eq`, which may panic.
     key: StrongArc<Entry<K, V>>,
 }
 

@@ -31,6 +31,8 @@
 //! 4. Buckets are freed after every guard that could have loaded them. A reader of old ones finds what was there as they were replaced:
 //!    that was after it began.
 //!
+//! Whose word is a moment old may find what is just being inserted (by the tag of what lay there before), and not find it when looking again.
+//!
 //! Insert and remove lock one shard of 64; under that lock a user's `Eq` may run (and panic: nothing is changed by then), nobody's destructor.
 
 mod bucket;
@@ -81,7 +83,7 @@ struct Lock<'i>(MutexGuard<'i, usize>);
 /// Nothing leaves the shard, nor do its buckets.
 impl Shelter for Lock<'_> {}
 
-/// A thing that somebody else holds, as long as the shelter lives in which it was found.
+/// A thing that somebody else holds, as long as index and shelter live in which it was found.
 pub struct Lent<'g, T>(ManuallyDrop<StrongArc<T>>, PhantomData<&'g ()>);
 
 impl<T> Deref for Lent<'_, T> {
@@ -118,9 +120,9 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         Some(look(&it, &guard))
     }
 
-    /// What is there for the key. Takes no lock.
+    /// What is there for the key. Takes no lock. (Lent by both: the index drops what is in it, whatever the shelter.)
     #[inline]
-    pub fn find<'g, Q>(&self, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Option<Lent<'g, T>>
+    pub fn find<'g, Q>(&'g self, hash: u64, key: &Q, shelter: &'g impl Shelter) -> Option<Lent<'g, T>>
     where
         Q: Equivalent<T::Key> + ?Sized,
     {

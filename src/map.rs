@@ -473,8 +473,7 @@ where
         &self.region
     }
 
-    /// The index takes a bucket's number from the highest bits, a shard's from the middle and a tag from the lowest: spread what a weak hasher leaves in
-    /// some of them.
+    /// The index looks at the upper half alone, which depends on all bits of the product: spread what a weak hasher leaves in some of them.
     #[inline]
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         let hash = self.hasher.hash_one(key);

@@ -14,7 +14,7 @@
 //!    exact when nothing runs.
 //! 3. Where a weigher was given, weight and slot change together under [`Entry::write`]; readers never wait for it.
 //! 4. Whoever closes a slot removes the entry from the index; whoever finds a closed one there may, too.
-//! 5. No user code runs under a lock of this file, but `Eq` under a shard's.
+//! 5. No user code runs under a lock of this file, but `Eq` under a shard's, and destructors of keys whose entries the sweeper forgets.
 
 use super::{
     Sweep,
@@ -216,7 +216,7 @@ where
 
     /// The same under a pin, without a count; `None` if it is not strong. Counted, if it was found.
     #[inline(always)]
-    pub fn get_pinned<'p, Q>(&self, hash: u64, key: &Q, pin: &'p Pin) -> Option<&'p V>
+    pub fn get_pinned<'p, Q>(&'p self, hash: u64, key: &Q, pin: &'p Pin) -> Option<&'p V>
     where
         Q: Equivalent<K> + ?Sized,
     {

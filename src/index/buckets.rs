@@ -17,10 +17,10 @@ pub fn shard_of(hash: u64) -> usize {
     (hash >> 32) as usize % SHARDS
 }
 
-/// The tag of a hash: seven bits of its lowest byte, and the highest, which says that something is there.
+/// The tag of a hash: seven bits above those of the shard, and the highest, which says that something is there.
 #[inline]
 pub fn tag_of(hash: u64) -> u8 {
-    hash as u8 | 0x80
+    (hash >> 38) as u8 | 0x80
 }
 
 /// See the module.
@@ -49,7 +49,9 @@ impl<T> Buckets<T> {
         1 << (SHIFT - (self.0.addr() & SHIFT))
     }
 
-    /// So many things lie in them before there are to be more buckets: nine tenths of the places.
+    /// So many things lie in them before there are to be more buckets: three quarters of the places. What passed a bucket does not come back
+    /// when that has room again, so where things come and go, more and more pass: there, a search for nothing looks at 2 buckets (with four fifths
+    /// at 3, with nine tenths at more than 10), one that finds something at 1.3.
     pub fn most(self) -> usize {
         if self.0 == nobodys() { 0 } else { most_in(self.len()) }
     }
@@ -106,13 +108,13 @@ impl Iterator for Way {
     }
 }
 
-/// The fewest buckets in which so many things leave a fifth of the places free.
+/// The fewest buckets in which so many things leave three tenths of the places free.
 pub fn buckets_for(things: usize) -> usize {
-    (things * 5).div_ceil(4 * PLACES).next_power_of_two()
+    (things * 10).div_ceil(7 * PLACES).next_power_of_two()
 }
 
 fn most_in(buckets: usize) -> usize {
-    if buckets == 1 { PLACES } else { buckets * PLACES * 29 / 32 }
+    if buckets == 1 { PLACES } else { buckets * PLACES * 3 / 4 }
 }
 
 /// A bucket that stays empty: who looks for something needs not ask whether there is any.

@@ -229,8 +229,8 @@ pub fn give_back(row: &'static CachePadded<Row>) {
     }
 }
 
-/// Runs `f` when every guard of now has gone: at once, if there is none. Call it after the thing was taken out, and without a guard, or
-/// `f` waits for that one, too. It must not panic.
+/// Runs `f` when every guard of now has gone: at once, if there is none. Call it after the thing was taken out. It must not panic. Who calls
+/// it under a guard, maybe with locks, runs nothing that waits before the guard goes.
 pub fn defer(f: impl FnOnce() + Send + 'static) {
     run_after(GUARD, &deferred().for_guards, f);
 }
@@ -253,7 +253,9 @@ fn run_after(step: u64, queue: &Queue, f: impl FnOnce() + Send + 'static) {
             row.defer();
         }
     }
-    deferred().run(queue);
+    if !is_inside() {
+        deferred().run(queue);
+    }
 }
 
 /// Whether the calling thread has a guard.
