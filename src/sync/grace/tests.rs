@@ -4,7 +4,7 @@ use super::*;
 use std::{
     cell::RefCell,
     sync::{
-        Arc,
+        Arc, Barrier, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     thread,
@@ -34,6 +34,30 @@ fn a_guard_holds_back_and_lets_go() {
     assert!(!done.load(SeqCst));
     drop(guard);
     is_given_back(&done);
+}
+
+#[test]
+fn under_a_guard_nothing_that_waits_is_run() {
+    let (inside, leave) = (Barrier::new(2), Barrier::new(2));
+    let ran_by = Arc::new(Mutex::new(None));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let guard = Guard::new();
+            inside.wait();
+            leave.wait();
+            drop(guard);
+        });
+        inside.wait();
+        let at = Arc::clone(&ran_by);
+        defer(move || *at.lock().unwrap() = Some(thread::current().id()));
+        let guard = Guard::new();
+        leave.wait();
+        other.join().unwrap();
+        // By now it waits for nobody.
+        deferred_now();
+        assert_ne!(*ran_by.lock().unwrap(), Some(thread::current().id()));
+        drop(guard);
+    });
 }
 
 #[test]
