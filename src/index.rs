@@ -3,8 +3,8 @@
 //! It maps a hash and a key to a `StrongArc` of something that knows both ([`Keyed`]), and knows nothing else of it. Hashes are computed
 //! once, by the caller. Some bits of the hash choose a shard, its highest ones a [`bucket`] in it: a cache line of seven places
 //! and a word with a tag for each of these. What finds its bucket full goes to the next one on its way, and the full one counts it as passed (as
-//! in F14: Bronson and Shi, "Open-sourcing F14", 2019), so a search ends in the first bucket that nothing passed: mostly the first. Nothing is left behind
-//! where something was removed.
+//! in F14: Bronson and Shi, "Open-sourcing F14", 2019), so a search ends in the first bucket that nothing passed: mostly the first. Nothing is left
+//! behind where something was removed.
 //!
 //! # Who does what
 //!
@@ -36,13 +36,12 @@
 //! Insert and remove lock one shard of 64; under that lock a user's `Eq` may run (and panic: nothing is changed by then), nobody's destructor.
 
 mod bucket;
-#[cfg(not(weakmap_loom))]
 mod buckets;
-#[cfg(weakmap_loom)]
-pub mod buckets;
 
-use self::bucket::{Bucket, Word};
-use self::buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, nobodys, shard_of, tag_of};
+use self::{
+    bucket::{Bucket, Word},
+    buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, nobodys, shard_of, tag_of},
+};
 use crate::sync::{
     AtomicPtr, Guard, Mutex, MutexGuard,
     Ordering::{Acquire, Relaxed, Release},
@@ -67,6 +66,8 @@ pub struct Index<T: Keyed> {
     buckets: Readable<T>,
     /// The shards' locks, and how many things are in each.
     shards: Box<[Shard]>,
+    /// It has a count of each.
+    owned: PhantomData<StrongArc<T>>,
 }
 
 /// In cache lines that writers leave alone.
@@ -77,8 +78,11 @@ struct Readable<T>([AtomicPtr<Bucket<T>>; SHARDS]);
 #[repr(align(64))]
 struct Shard(Mutex<usize>);
 
-/// The lock of a shard, with how many things are in it.
-struct Lock<'i>(MutexGuard<'i, usize>);
+/// The lock of a shard, and how many things are in it.
+struct Lock<'i> {
+    shard: usize,
+    len: MutexGuard<'i, usize>,
+}
 
 /// Nothing leaves the shard, nor do its buckets.
 impl Shelter for Lock<'_> {}
@@ -106,6 +110,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         Self {
             buckets: Readable(array::from_fn(none)),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            owned: PhantomData,
         }
     }
 
@@ -126,7 +131,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
-        let buckets = self.buckets_of(hash);
+        let buckets = self.buckets_of(shard_of(hash));
         let first = buckets.get(buckets.first_of(hash), shelter);
         let word = first.word();
         if let found @ Some(_) = find_in(first, word, hash, key, shelter) {
@@ -146,18 +151,13 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     /// Adds it, unless the key is there: then gives it back.
     pub fn insert(&self, new: StrongArc<T>) -> Result<(), StrongArc<T>> {
         let hash = new.hash();
-        let mut lock = self.lock(hash);
+        let mut lock = self.lock(shard_of(hash));
         if self.find(hash, new.key(), &lock).is_some() {
             return Err(new);
         }
-        let mut buckets = self.buckets_of(hash);
-        let mut old = None;
-        if *lock.0 >= buckets.most() {
-            old = Some(self.rebuild(hash, buckets_for(*lock.0 + 1).max(2 * buckets.len()), &lock));
-            buckets = self.buckets_of(hash);
-        }
-        put(buckets, StrongArc::into_raw(new).cast_mut(), hash, &lock);
-        *lock.0 += 1;
+        let old = self.grow(&lock);
+        put(self.buckets_of(lock.shard), StrongArc::into_raw(new).cast_mut(), hash, &lock);
+        *lock.len += 1;
         drop(lock);
         free_later(old);
         Ok(())
@@ -166,11 +166,11 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     /// Removes this very thing. Calls no `Eq`. `None` if it is not there any more. What is returned must wait for the guards of now.
     pub fn remove(&self, it: &StrongArc<T>) -> Option<StrongArc<T>> {
         let hash = it.hash();
-        let mut lock = self.lock(hash);
-        let buckets = self.buckets_of(hash);
+        let mut lock = self.lock(shard_of(hash));
+        let buckets = self.buckets_of(lock.shard);
         let removed = take(buckets, it, hash, &lock)?;
-        *lock.0 -= 1;
-        let old = (*lock.0 < buckets.most() / 8).then(|| self.shrink(hash, &lock)).flatten();
+        *lock.len -= 1;
+        let old = (*lock.len < buckets.most() / 8).then(|| self.shrink(&lock)).flatten();
         drop(lock);
         free_later(old);
         Some(removed)
@@ -178,8 +178,8 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     /// Loads its bucket, for who removes it soon. Does not wait for it: several in a row overlap.
     pub fn fetch(&self, it: &StrongArc<T>, shelter: &impl Shelter) {
-        let (hash, buckets) = (it.hash(), self.buckets_of(it.hash()));
-        std::hint::black_box(buckets.get(buckets.first_of(hash), shelter).word());
+        let buckets = self.buckets_of(shard_of(it.hash()));
+        std::hint::black_box(buckets.get(buckets.first_of(it.hash()), shelter).word());
     }
 
     /// Visits all that is there throughout, once each, under no guard and no lock. Holds a count of all in a shard for so long.
@@ -189,7 +189,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     fn all_in(&self, shard: usize) -> Vec<StrongArc<T>> {
         let guard = Guard::new();
-        let buckets = self.buckets_of_shard(shard);
+        let buckets = self.buckets_of(shard);
         let mut all = Vec::new();
         for number in 0..buckets.len() {
             let bucket = buckets.get(number, &guard);
@@ -202,8 +202,8 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     /// Gives up what each shard has too much.
     pub fn trim(&self) {
         for shard in 0..SHARDS {
-            let lock = self.lock_shard(shard);
-            let old = self.shrink(hash_in(shard), &lock);
+            let lock = self.lock(shard);
+            let old = self.shrink(&lock);
             drop(lock);
             free_later(old);
         }
@@ -212,43 +212,41 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     /// Holds the write lock of the key's shard while `f` runs.
     #[cfg(all(test, not(weakmap_loom)))]
     pub fn lock_shard_of<R>(&self, it: &StrongArc<T>, f: impl FnOnce() -> R) -> R {
-        let lock = self.lock(it.hash());
+        let lock = self.lock(shard_of(it.hash()));
         let result = f();
         drop(lock);
         result
     }
 
     #[inline]
-    fn buckets_of(&self, hash: u64) -> Buckets<T> {
-        self.buckets_of_shard(shard_of(hash))
-    }
-
-    #[inline]
-    fn buckets_of_shard(&self, shard: usize) -> Buckets<T> {
+    fn buckets_of(&self, shard: usize) -> Buckets<T> {
         // Acquire: pairs with the Release in `rebuild`.
         Buckets::from_raw(self.buckets.0[shard].load(Acquire))
     }
 
-    fn lock(&self, hash: u64) -> Lock<'_> {
-        self.lock_shard(shard_of(hash))
+    fn lock(&self, shard: usize) -> Lock<'_> {
+        Lock { shard, len: lock(&self.shards[shard].0) }
     }
 
-    fn lock_shard(&self, shard: usize) -> Lock<'_> {
-        Lock(lock(&self.shards[shard].0))
+    /// More buckets for the shard, if one more thing is too many for those of now: the old ones.
+    fn grow(&self, lock: &Lock<'_>) -> Option<OwnedBuckets<T>> {
+        let buckets = self.buckets_of(lock.shard);
+        let twice = || (2 * buckets.len()).max(buckets_for(*lock.len + 1));
+        (*lock.len >= buckets.most()).then(|| self.rebuild(twice(), lock))
     }
 
-    /// Fewer buckets for the hash's shard, if half of them are enough. The old ones.
+    /// Fewer, if half of them are enough.
     #[cold]
-    fn shrink(&self, hash: u64, lock: &Lock<'_>) -> Option<OwnedBuckets<T>> {
-        let (len, wanted) = (self.buckets_of(hash).len(), buckets_for(*lock.0));
-        (wanted < len).then(|| self.rebuild(hash, wanted, lock))
+    fn shrink(&self, lock: &Lock<'_>) -> Option<OwnedBuckets<T>> {
+        let wanted = buckets_for(*lock.len);
+        (wanted < self.buckets_of(lock.shard).len()).then(|| self.rebuild(wanted, lock))
     }
 
-    /// So many buckets for the hash's shard. The old ones, to be freed when readers have left them.
+    /// So many buckets for the shard. The old ones, to be freed when readers have left them.
     #[cold]
     #[inline(never)]
-    fn rebuild(&self, hash: u64, wanted: usize, lock: &Lock<'_>) -> OwnedBuckets<T> {
-        let (old, new) = (self.buckets_of(hash), OwnedBuckets::new(wanted));
+    fn rebuild(&self, wanted: usize, lock: &Lock<'_>) -> OwnedBuckets<T> {
+        let (old, new) = (self.buckets_of(lock.shard), OwnedBuckets::new(wanted));
         for number in 0..old.len() {
             let bucket = old.get(number, lock);
             for place in bucket.word().taken() {
@@ -257,14 +255,9 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
             }
         }
         // Release: pairs with the Acquire in `buckets_of`.
-        self.buckets.0[shard_of(hash)].store(new.leak().into_raw(), Release);
+        self.buckets.0[lock.shard].store(new.leak().into_raw(), Release);
         OwnedBuckets::of(old)
     }
-}
-
-/// A hash in this shard.
-fn hash_in(shard: usize) -> u64 {
-    (shard as u64) << 32
 }
 
 fn free_later<T: 'static>(old: Option<OwnedBuckets<T>>) {
@@ -378,7 +371,7 @@ fn own<T>(pointer: *mut T, _lock: &Lock<'_>) -> StrongArc<T> {
 impl<T: Keyed> Drop for Index<T> {
     fn drop(&mut self) {
         for shard in 0..SHARDS {
-            let lock = Lock(lock(&self.shards[shard].0));
+            let lock = Lock { shard, len: lock(&self.shards[shard].0) };
             // Relaxed: `&mut` is ordered after every other use.
             let buckets = Buckets::<T>::from_raw(self.buckets.0[shard].load(Relaxed));
             for number in 0..buckets.len() {

@@ -7,11 +7,10 @@ use std::{iter, ptr};
 
 /// Low bits of the first bucket's address that are free: they say by how much half a hash is shifted to have its bucket's number.
 const SHIFT: usize = 63;
-/// Bits of a hash that choose a shard: the lowest ones of the upper half. A model has one.
-pub const SHARD_BITS: u32 = if cfg!(weakmap_loom) { 0 } else { 6 };
-pub const SHARDS: usize = 1 << SHARD_BITS;
+/// A model has one.
+pub const SHARDS: usize = if cfg!(weakmap_loom) { 1 } else { 64 };
 
-/// The shard of a hash.
+/// The shard of a hash: by the lowest bits of the upper half.
 #[inline]
 pub fn shard_of(hash: u64) -> usize {
     (hash >> 32) as usize % SHARDS

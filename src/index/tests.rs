@@ -76,7 +76,7 @@ fn things_of_one_hash_are_told_apart_by_their_keys() {
 fn it_grows_and_shrinks_and_keeps_what_is_there() {
     let index = Index::new();
     let capacity = |index: &Index<Thing>| -> usize {
-        (0..SHARDS).map(|shard| index.buckets_of_shard(shard)).map(|buckets| buckets.most()).sum()
+        (0..SHARDS).map(|shard| index.buckets_of(shard)).map(|buckets| buckets.most()).sum()
     };
     let things: Vec<_> = (0..50_000).map(|key| thing(key, spread(key))).collect();
     things.iter().for_each(|it| index.insert(it.clone()).ok().unwrap());
@@ -146,7 +146,7 @@ fn where_things_passed_that_have_gone_no_search_goes_on() {
         let things: Vec<_> = (0..21).map(|key| thing(key, hash)).collect();
         things.iter().for_each(|it| index.insert(it.clone()).ok().unwrap());
         let passed = |guard: &Guard| {
-            let buckets = index.buckets_of(hash);
+            let buckets = index.buckets_of(shard_of(hash));
             (0..buckets.len()).filter(|&it| buckets.get(it, guard).word().is_passed(tag_of(hash))).count()
         };
         assert_eq!(passed(&Guard::new()), 2);
