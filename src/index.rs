@@ -40,7 +40,7 @@ mod buckets;
 
 use self::{
     bucket::{Bucket, Word},
-    buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, nobodys, shard_of, tag_of},
+    buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, shard_of, tag_of},
 };
 use crate::sync::{
     AtomicPtr, Guard, Mutex, MutexGuard,
@@ -101,14 +101,8 @@ impl<T> Deref for Lent<'_, T> {
 
 impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     pub fn new() -> Self {
-        let none = |_| {
-            #[cfg(weakmap_loom)]
-            return AtomicPtr::new(OwnedBuckets::new(1).leak().into_raw());
-            #[cfg(not(weakmap_loom))]
-            AtomicPtr::new(nobodys())
-        };
         Self {
-            buckets: Readable(array::from_fn(none)),
+            buckets: Readable(array::from_fn(|_| AtomicPtr::new(Buckets::none().into_raw()))),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             owned: PhantomData,
         }

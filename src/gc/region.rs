@@ -531,7 +531,7 @@ pub const fn inline_bytes<V>() -> u64 {
     (2 * size_of::<usize>() + size_of::<V>()) as u64
 }
 
-/// What an entry weighs where no weigher was given: itself, its value, and its places in the index (10 to 20 bytes), a ring (17) and the
+/// What an entry weighs where no weigher was given: itself, its value, and its places in the index (12 to 24 bytes, taken for 16), a ring (17) and the
 /// ghosts (13).
 pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;

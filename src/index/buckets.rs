@@ -3,7 +3,7 @@
 
 use super::bucket::{Bucket, PLACES};
 use crate::sync::Shelter;
-use std::{iter, ptr};
+use std::ptr;
 
 /// Low bits of the first bucket's address that are free: they say by how much half a hash is shifted to have its bucket's number.
 const SHIFT: usize = 63;
@@ -35,6 +35,11 @@ impl<T> Clone for Buckets<T> {
 impl<T> Copy for Buckets<T> {}
 
 impl<T> Buckets<T> {
+    /// Where nothing is.
+    pub fn none() -> Self {
+        if cfg!(weakmap_loom) { OwnedBuckets::new(1).leak() } else { Self(nobodys()) }
+    }
+
     pub fn from_raw(first: *mut Bucket<T>) -> Self {
         Self(first)
     }
@@ -121,13 +126,13 @@ fn most_in(buckets: usize) -> usize {
 static NOBODYS: Bucket<()> = Bucket::new();
 
 #[cfg(not(weakmap_loom))]
-pub fn nobodys<T>() -> *mut Bucket<T> {
+fn nobodys<T>() -> *mut Bucket<T> {
     ptr::from_ref(&NOBODYS).cast_mut().cast::<Bucket<T>>().map_addr(|address| address | SHIFT)
 }
 
 /// In a model there are buckets from the start.
 #[cfg(weakmap_loom)]
-pub fn nobodys<T>() -> *mut Bucket<T> {
+fn nobodys<T>() -> *mut Bucket<T> {
     ptr::null_mut()
 }
 
@@ -170,7 +175,7 @@ impl<T> Drop for OwnedBuckets<T> {
 
 #[cfg(not(weakmap_loom))]
 fn empty_buckets<T>(len: usize) -> *mut Bucket<T> {
-    let buckets: Box<[Bucket<T>]> = iter::repeat_with(Bucket::new).take(len).collect();
+    let buckets: Box<[Bucket<T>]> = std::iter::repeat_with(Bucket::new).take(len).collect();
     Box::into_raw(buckets).cast()
 }
 
