@@ -2,6 +2,7 @@
 
 use crate::{
     index::Keyed,
+    prefetch::prefetch,
     quiet::Quiet,
     slot::Slot,
     sync::{AtomicBool, AtomicU8, AtomicU64, Ordering::*, yield_now},
@@ -65,6 +66,13 @@ impl<K, V> Entry<K, V> {
 
     pub fn uses(&self) -> u8 {
         self.uses.load(Relaxed).min(MOST_USES)
+    }
+
+    /// Has it loaded, for who looks at it soon: where its ends lie in two cache lines, both.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch(self);
+        prefetch(&self.weight);
     }
 
     /// Asks the sweeper to revive it.

@@ -42,10 +42,13 @@ use self::{
     bucket::{Bucket, Word},
     buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, shard_of, tag_of},
 };
-use crate::sync::{
-    AtomicPtr, Guard, Mutex, MutexGuard,
-    Ordering::{Acquire, Relaxed, Release},
-    Shelter, StrongArc, defer, lock,
+use crate::{
+    prefetch::prefetch,
+    sync::{
+        AtomicPtr, Guard, Mutex, MutexGuard,
+        Ordering::{Acquire, Relaxed, Release},
+        Shelter, StrongArc, defer, lock,
+    },
 };
 use equivalent::Equivalent;
 use std::{array, fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
@@ -170,10 +173,10 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         Some(removed)
     }
 
-    /// Loads its bucket, for who removes it soon. Does not wait for it: several in a row overlap.
-    pub fn fetch(&self, it: &StrongArc<T>, shelter: &impl Shelter) {
+    /// Has its bucket loaded, for who removes it soon.
+    pub fn prefetch(&self, it: &StrongArc<T>) {
         let buckets = self.buckets_of(shard_of(it.hash()));
-        std::hint::black_box(buckets.get(buckets.first_of(it.hash()), shelter).word());
+        prefetch(buckets.address_of(buckets.first_of(it.hash())));
     }
 
     /// Visits all that is there throughout, once each, under no guard and no lock. Holds a count of all in a shard for so long.

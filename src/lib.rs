@@ -5,6 +5,7 @@ mod sync;
 
 mod slot;
 
+mod prefetch;
 mod quiet;
 
 mod index;

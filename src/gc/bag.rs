@@ -57,10 +57,13 @@ impl<T> Bag<T> {
     }
 
     /// Hands all to `f`, stripe by stripe, under no lock.
+    pub fn drain_all(&self, f: impl FnMut(Vec<T>)) {
+        self.0.iter().map(|stripe| stripe.take()).for_each(f);
+    }
+
+    /// Hands all to `f`, one by one, under no lock.
     pub fn drain(&self, mut f: impl FnMut(T)) {
-        for stripe in &self.0 {
-            stripe.take().into_iter().for_each(&mut f);
-        }
+        self.drain_all(|all| all.into_iter().for_each(&mut f));
     }
 }
 

@@ -79,6 +79,8 @@ pub trait Handle {
     fn weight(&self) -> u64;
     /// The hash of the key.
     fn hash(&self) -> u64;
+    /// Has what it points to loaded, for who looks at it soon.
+    fn prefetch(&self) {}
     /// Removed, or not strong any more: the policy drops the handle without a word.
     fn is_gone(&self) -> bool;
 }
@@ -229,7 +231,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Drains, for [`another`](Self::another).
     pub fn prepare(&mut self, budget: Budget) {
         self.adopt(budget);
-        self.fetch();
+        self.prefetch_ghosts();
         if !self.incoming.is_empty() || !self.returning.is_empty() {
             self.take_in(usize::MAX);
         }

@@ -20,7 +20,8 @@
 //! it is rebuilt. The hash is lost by then, so where a bucket is split, each ghost goes to every
 //! bucket it may belong to: a copy in the wrong one is never asked for and ages away.
 
-use std::{array, hint::black_box};
+use crate::prefetch::prefetch;
+use std::array;
 
 /// The memory of a ring. [`GhostTable`] in earnest; exact ones, for tests, may take its place.
 pub trait Ghosts {
@@ -28,8 +29,8 @@ pub trait Ghosts {
     fn put(&mut self, hash: u64, stamp: u64, now: u64);
     /// Forgets the entry and tells how old its stamp is.
     fn take(&mut self, hash: u64, now: u64) -> Option<u64>;
-    /// Loads what a `put` or a `take` will look at.
-    fn fetch(&self, _hash: u64) {}
+    /// Has loaded what a `put` or a `take` will look at.
+    fn prefetch(&self, _hash: u64) {}
     /// Told before a `put`: how many entries are cached, in which capacity.
     fn fit(&mut self, entries: usize, capacity: u64, now: u64);
     /// Heap bytes.
@@ -269,10 +270,10 @@ impl Ghosts for GhostTable {
     }
 
     #[inline]
-    fn fetch(&self, hash: u64) {
+    fn prefetch(&self, hash: u64) {
         if !self.buckets.is_empty() {
             let (bucket, _) = self.locate(hash);
-            black_box(self.buckets[bucket].tags[0]);
+            prefetch(&self.buckets[bucket]);
         }
     }
 

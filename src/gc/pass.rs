@@ -96,8 +96,6 @@ struct Batch<K, V> {
     /// The weak counts of those that were reaped.
     retired: Vec<Retired<V>>,
     weight: u64,
-    /// Of a map that is in no processor's cache.
-    large: bool,
 }
 
 /// A victim, and what was taken from it.
@@ -194,6 +192,7 @@ where
         let batch = self.strip_batch(&mut rings, order);
         let swept = rings.clock.steps() - before;
         self.tell_ages(&mut rings);
+        rings.clock.prefetch_entries();
         let any_weak = !rings.weak.is_empty();
         drop(rings);
         let mut done = self.release(batch, net);
@@ -214,10 +213,13 @@ where
     /// Step 1, first half. Returns how many came.
     fn take_in(&self, rings: &mut Rings<K, V>) -> usize {
         let mut came = 0;
+        rings.clock.prefetch_entries();
         rings.ages.begin(rings.clock.now(), self.sums.coldest.load(Relaxed));
-        self.incoming.drain(|it| {
-            came += 1;
-            self.sort(it, rings);
+        self.incoming.drain_all(|all| {
+            came += all.len();
+            // What another thread put in is in its processor's cache.
+            all.iter().for_each(|it| it.entry.prefetch());
+            all.into_iter().for_each(|it| self.sort(it, rings));
         });
         self.ledger.now.fetch_add(came as u64, Relaxed);
         if self.many_closed() {
@@ -311,11 +313,12 @@ where
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
         let Tray { entries, retired } = mem::take(&mut *lock_shared(&self.tray));
-        let mut batch = Batch { entries, retired, weight: 0, large: rings.clock.is_large() };
+        let mut batch = Batch { entries, retired, weight: 0 };
         let quota = self.quota(order.want);
         let Some(left) = quota.left(self, 0, 0, true) else { return batch };
         let budget = self.budget_of_pass(rings, order, left);
         let before = rings.clock.steps();
+        let large = rings.clock.is_large();
         rings.clock.prepare(budget);
         while let Some(left) =
             quota.left(self, batch.entries.len(), batch.weight, rings.clock.steps() - before < FEW_STEPS)
@@ -324,6 +327,9 @@ where
             let Some(victim) = victim else { break };
             match self.strip(victim) {
                 Ok(stripped) => {
+                    if large {
+                        self.index.prefetch(&stripped.came.entry);
+                    }
                     batch.weight += stripped.weight;
                     batch.entries.push(stripped);
                 }
@@ -390,9 +396,6 @@ where
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
         let (mut weight, mut unlinked) = (0, Vec::new());
         let guard = Guard::new();
-        if batch.large {
-            batch.entries.iter().for_each(|stripped| self.index.fetch(&stripped.came.entry, &guard));
-        }
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
             if let Some(remains) = self.inter(&came.entry, &guard) {
                 batch.retired.push(remains.retired);
@@ -538,6 +541,11 @@ impl<K, V> Handle for StrongArc<Entry<K, V>> {
 
     fn hash(&self) -> u64 {
         Keyed::hash(&**self)
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        Entry::prefetch(self);
     }
 
     fn is_gone(&self) -> bool {

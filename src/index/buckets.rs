@@ -81,12 +81,17 @@ impl<T> Buckets<T> {
     #[allow(unsafe_code)]
     pub fn get(self, number: usize, _shelter: &impl Shelter) -> &Bucket<T> {
         debug_assert!(number < self.len());
-        let first = self.0.map_addr(|address| address & !SHIFT);
         #[cfg(weakmap_loom)]
-        watched::check(first);
+        watched::check(self.address_of(0));
         // SAFETY: numbers are below `len`, for the shift leaves so many bits, and the way's mask as many. The buckets stay while the shelter
         // lives (invariant 4).
-        unsafe { &*first.add(number) }
+        unsafe { &*self.address_of(number) }
+    }
+
+    /// Where a bucket lies; to be looked at under a shelter alone.
+    #[inline]
+    pub fn address_of(self, number: usize) -> *mut Bucket<T> {
+        self.0.map_addr(|address| address & !SHIFT).wrapping_add(number)
     }
 }
 

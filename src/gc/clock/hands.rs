@@ -1,6 +1,6 @@
 //! The hands: how entries move from ring to ring.
 
-use super::ring::{Slot, Weight};
+use super::ring::{Ring, Slot, Weight};
 use super::{Budget, Clock, Handle, Left, Origin, Policy, Time, Victim, WINDOW_GHOSTS};
 use crate::gc::ghost::Ghosts;
 
@@ -12,7 +12,7 @@ const ADVANTAGE: f64 = 1.25;
 const ROOM: usize = 256;
 /// Smaller clocks' entries are in a cache anyway.
 const LARGE: usize = 1 << 15;
-/// Entries of each kind that are looked at before the hands move.
+/// Entries of each kind that are loaded before the hands move: as many as a sweep meets.
 const FETCHED: usize = 16;
 
 impl<H: Handle, G: Ghosts> Clock<H, G> {
@@ -94,28 +94,37 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         taken
     }
 
-    /// Looks at what the hands will meet next, all at once: in a large clock most of it is in no processor's cache, and so it is waited
-    /// for once, not entry by entry.
-    pub(super) fn fetch(&self) {
+    /// Has the ghosts loaded that this sweep will ask for: in a large clock they are in no processor's cache, and so they are waited for
+    /// together.
+    pub(super) fn prefetch_ghosts(&self) {
         if !self.is_large() {
             return;
         }
         for (entry, _) in self.incoming.iter().take(FETCHED) {
-            self.window_ghosts.fetch(entry.hash());
-            self.main_ghosts.fetch(entry.hash());
+            self.window_ghosts.prefetch(entry.hash());
+            self.main_ghosts.prefetch(entry.hash());
         }
-        for entry in self.young.firsts(FETCHED) {
-            entry.uses();
-        }
-        let (ring, ghosts) = match self.window_is_due() {
-            true => (&self.old, &self.window_ghosts),
-            false => (&self.main, &self.main_ghosts),
-        };
-        for entry in ring.firsts(FETCHED) {
-            ghosts.fetch(entry.hash());
+        let (ring, ghosts) = self.due();
+        ring.firsts(FETCHED).for_each(|entry| ghosts.prefetch(entry.hash()));
+    }
+
+    /// Has the entries loaded that the hands of the next sweep will meet.
+    pub fn prefetch_entries(&self) {
+        if self.is_large() {
+            let (ring, _) = self.due();
+            self.young.firsts(FETCHED).chain(ring.firsts(FETCHED)).for_each(Handle::prefetch);
         }
     }
 
+    /// The ring whose hand moves next, and the ghosts of what goes from there.
+    fn due(&self) -> (&Ring<H>, &G) {
+        match self.window_is_due() {
+            true => (&self.old, &self.window_ghosts),
+            false => (&self.main, &self.main_ghosts),
+        }
+    }
+
+    /// Whether most of it is in no processor's cache.
     pub fn is_large(&self) -> bool {
         self.young.len() + self.old.len() + self.main.len() >= LARGE
     }
