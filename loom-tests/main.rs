@@ -14,4 +14,5 @@ mod number;
 mod pin;
 mod region;
 mod slot;
+mod strong;
 mod witness;

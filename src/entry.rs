@@ -1,11 +1,13 @@
 //! The entry: what the index holds for a key.
 
+#[cfg(not(weakmap_loom))]
+use crate::sync::Counted;
 use crate::{
     index::Keyed,
     prefetch::prefetch,
     quiet::Quiet,
     slot::Slot,
-    sync::{AtomicBool, AtomicU8, AtomicU64, Ordering::*, yield_now},
+    sync::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::*, yield_now},
 };
 use std::mem;
 
@@ -19,12 +21,13 @@ const WANTED: u8 = 4;
 #[derive(Debug)]
 #[repr(C)]
 pub struct Entry<K, V> {
-    /// The hash's upper half and lowest byte: so use count and lock have room in the same word. The index takes shard, bucket
-    /// and tag from the upper half, the table of loads some from the lowest byte, and finds the entry by the whole hash as well as by these.
+    /// The hash's upper half: so use count, lock and count of handles have room in the same word. Index and ghosts look at no other.
     high: u32,
-    low: u8,
     uses: AtomicU8,
     writing: AtomicBool,
+    /// Of `StrongArc`.
+    #[cfg_attr(weakmap_loom, allow(dead_code))]
+    handles: AtomicU16,
     pub slot: Slot<V>,
     key: Quiet<K>,
     /// What the value weighs; exact for the strong value under [`Entry::write`], or when nothing runs.
@@ -41,9 +44,9 @@ impl<K, V> Entry<K, V> {
     pub fn vacant(hash: u64, key: K) -> Self {
         Self {
             high: (hash >> 32) as u32,
-            low: hash as u8,
             uses: AtomicU8::new(0),
             writing: AtomicBool::new(false),
+            handles: AtomicU16::new(1),
             slot: Slot::vacant(),
             weight: AtomicU64::new(0),
             key: Quiet::new(key),
@@ -130,6 +133,14 @@ impl Drop for Writing<'_> {
     }
 }
 
+#[cfg(not(weakmap_loom))]
+impl<K, V> Counted for Entry<K, V> {
+    #[inline]
+    fn count(&self) -> &AtomicU16 {
+        &self.handles
+    }
+}
+
 impl<K, V> Keyed for Entry<K, V> {
     type Key = K;
 
@@ -139,7 +150,7 @@ impl<K, V> Keyed for Entry<K, V> {
 
     #[inline]
     fn hash(&self) -> u64 {
-        u64::from(self.high) << 32 | u64::from(self.low)
+        u64::from(self.high) << 32
     }
 
     #[inline]

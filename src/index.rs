@@ -45,7 +45,7 @@ use self::{
 use crate::{
     prefetch::prefetch,
     sync::{
-        AtomicPtr, Guard, Mutex, MutexGuard,
+        AtomicPtr, Counted, Guard, Mutex, MutexGuard,
         Ordering::{Acquire, Relaxed, Release},
         Shelter, StrongArc, defer, lock,
     },
@@ -54,10 +54,10 @@ use equivalent::Equivalent;
 use std::{array, fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
 
 /// What can be indexed.
-pub trait Keyed {
+pub trait Keyed: Counted {
     type Key;
     fn key(&self) -> &Self::Key;
-    /// The key's hash, the same at each call.
+    /// The key's hash, or its upper half with zeros below; the same at each call.
     fn hash(&self) -> u64;
     /// Whether its hash may be this one: looked at before the keys are compared.
     fn may_be(&self, hash: u64) -> bool;
@@ -91,9 +91,9 @@ struct Lock<'i> {
 impl Shelter for Lock<'_> {}
 
 /// A thing that somebody else holds, as long as index and shelter live in which it was found.
-pub struct Lent<'g, T>(ManuallyDrop<StrongArc<T>>, PhantomData<&'g ()>);
+pub struct Lent<'g, T: Counted>(ManuallyDrop<StrongArc<T>>, PhantomData<&'g ()>);
 
-impl<T> Deref for Lent<'_, T> {
+impl<T: Counted> Deref for Lent<'_, T> {
     type Target = StrongArc<T>;
 
     #[inline]
@@ -353,14 +353,14 @@ fn take<T: Keyed>(
 /// What such a pointer, found by its tag in a shelter that still lives, points to.
 #[inline]
 #[allow(unsafe_code)]
-fn lend<T>(pointer: *mut T, _shelter: &impl Shelter) -> Lent<'_, T> {
+fn lend<T: Counted>(pointer: *mut T, _shelter: &impl Shelter) -> Lent<'_, T> {
     // SAFETY: it came from `StrongArc::into_raw`, and is not dropped while the shelter lives (invariant 2); ManuallyDrop: not ours.
     Lent(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }), PhantomData)
 }
 
 /// The index's own count of what was just taken out, or is left at the end.
 #[allow(unsafe_code)]
-fn own<T>(pointer: *mut T, _lock: &Lock<'_>) -> StrongArc<T> {
+fn own<T: Counted>(pointer: *mut T, _lock: &Lock<'_>) -> StrongArc<T> {
     // SAFETY: it came from `StrongArc::into_raw`; its tag has gone, so no one will take it out again (invariant 3).
     unsafe { StrongArc::from_raw(pointer) }
 }

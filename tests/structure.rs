@@ -91,6 +91,7 @@ const UNSAFE: &[&str] = &[
     "quiet.rs",
     "heap/counting.rs",
     "heap/purge.rs",
+    "sync/strong.rs",
     "sync/loom/",
 ];
 
@@ -109,6 +110,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("sync/native.rs", &["SeqCst"]),
     ("sync/number.rs", &["Relaxed", "Acquire", "Release"]),
     ("sync/pin.rs", ALL),
+    ("sync/strong.rs", &["Relaxed", "Acquire", "Release"]),
     ("sync/loom/", ALL),
     ("heap/counting.rs", &["Relaxed"]),
     ("heap/jemalloc.rs", &["Relaxed"]),
@@ -125,7 +127,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["sync/"]),
     ("arc_swap", &["sync/"]),
     ("once_cell", &["sync/"]),
-    ("triomphe", &["sync/"]),
     ("loom", &["sync/"]),
     ("std::sync", &["sync/", "heap/counting.rs"]),
     ("std::thread", &["sync/"]),

@@ -5,9 +5,9 @@ use equivalent::Equivalent;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 /// What scc stores. It may be dropped under a bucket's lock.
-pub struct Node<T>(StrongArc<T>);
+pub struct Node<T: Keyed>(StrongArc<T>);
 
-impl<T> Node<T> {
+impl<T: Keyed> Node<T> {
     pub fn new(it: StrongArc<T>) -> Self {
         Self(it)
     }
@@ -52,7 +52,7 @@ impl<T: Keyed, Q: Equivalent<T::Key> + ?Sized> Equivalent<Node<T>> for Sought<'_
 }
 
 /// A thing to look up by identity.
-pub struct Same<'a, T>(pub &'a StrongArc<T>);
+pub struct Same<'a, T: Keyed>(pub &'a StrongArc<T>);
 
 impl<T: Keyed> Hash for Same<'_, T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -88,7 +88,8 @@ impl Hasher for GivenHasher {
     }
 
     fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+        // Entries keep the upper half; scc looks at low bits, too.
+        self.0 = hash >> 32 | hash >> 32 << 32;
     }
 
     fn finish(&self) -> u64 {

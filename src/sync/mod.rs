@@ -7,6 +7,7 @@ pub mod alarm;
 pub mod grace;
 pub mod number;
 pub mod pin;
+pub mod strong;
 
 #[cfg(not(weakmap_loom))]
 mod native;

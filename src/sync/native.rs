@@ -1,6 +1,7 @@
 //! What the crate runs on: std, and who is who.
 
 pub use super::grace::{Guard, PinGuard, defer, defer_for_pins, flush, flush_if_any, is_inside};
+pub use super::strong::{Counted, StrongArc};
 use super::{
     CachePadded,
     grace::{self, Deferred, Registry, Row},
@@ -12,11 +13,13 @@ use std::{cell::Cell, io, thread, time::Duration};
 pub use std::{
     sync::{
         Arc, Mutex, MutexGuard, TryLockError, Weak,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
+        atomic::{
+            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering, compiler_fence,
+            fence,
+        },
     },
     thread::{Thread, current, sleep, yield_now},
 };
-pub use triomphe::Arc as StrongArc;
 
 /// A full fence for whoever exchanged something just before: on x86 a locked instruction is one, and a second would cost more than it (so
 /// crossbeam's epoch has it, and scc's).

@@ -77,7 +77,8 @@ where
     pub fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<(), StrongArc<Entry<K, V>>> {
         // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
         let linking = Linking::begin(self, entry.weight());
-        self.index.insert(StrongArc::clone(&entry))?;
+        let (indexed, entry) = entry.split();
+        self.index.insert(indexed)?;
         mem::forget(linking);
         if self.sums.coldest.load(Relaxed) == u64::MAX {
             // The first of an empty region: later than all that is elsewhere.

@@ -188,6 +188,11 @@ impl<T> Arc<T> {
         this.head().weak.load(Relaxed) - 1
     }
 
+    /// As `StrongArc` does.
+    pub fn split(self) -> (Self, Self) {
+        (self.clone(), self)
+    }
+
     pub fn ptr_eq(a: &Self, b: &Self) -> bool {
         a.0 == b.0
     }

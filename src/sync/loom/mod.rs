@@ -16,7 +16,7 @@ pub use ::loom::lazy_static;
 pub use ::loom::{
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering, fence},
     },
     thread::{Thread, current, yield_now},
 };
@@ -38,6 +38,11 @@ use std::{cell::Cell, io, time::Duration};
     static ref DEFERRED: Deferred = Deferred::default();
     static ref ALARM: super::alarm::Alarm = super::alarm::Alarm::new();
 }
+
+/// The stand-in's count lies beside what it points to.
+pub trait Counted {}
+
+impl<T> Counted for T {}
 
 /// Models do not wait.
 pub fn is_inside() -> bool {
