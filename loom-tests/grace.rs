@@ -6,7 +6,8 @@ use weakmap::model::{
     AtomicPtr,
     Ordering::{AcqRel, Acquire},
     end,
-    grace::{Guard, PinGuard, defer, defer_for_pins, flush},
+    grace::{Guard, PinGuard, Readers, defer, defer_for_pins, flush},
+    yield_now,
 };
 
 struct Scene {
@@ -96,6 +97,16 @@ fn remove(scene: &Scene) {
     defer(move || drop(taken));
 }
 
+/// Notes who reads, and gives it back when these have gone.
+fn remove_and_wait(scene: &Scene) {
+    let taken = take(&scene.places[0]);
+    let readers = Readers::now();
+    while !readers.have_gone() {
+        yield_now();
+    }
+    drop(taken);
+}
+
 fn remove_for_pins(scene: &Scene) {
     let taken = take(&scene.places[0]);
     defer_for_pins(move || drop(taken));
@@ -163,6 +174,13 @@ fn read_replace() {
         flush();
         assert!((1..=2).contains(&s.count.living()));
     });
+}
+
+#[test]
+fn read_remove_and_wait() {
+    race("read ∥ remove and wait", scene, [read, remove_and_wait], left(1));
+    race("read twice ∥ remove and wait", scene, [read_twice, remove_and_wait], left(1));
+    race("read ∥ read ∥ remove and wait", scene, [read, read, remove_and_wait], left(1));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Regions on the real index: entries come, are stripped, reaped and removed, and the sums follow.
 
 use crate::witness::{Count, Step, Witness, race as run};
-use weakmap::model::{Arc, Bounds, Mutex, Region, State, Want, flush, pin, shared};
+use weakmap::model::{Arc, Bounds, Guard, Mutex, Region, State, Want, flush, pin, shared};
 
 struct Scene {
     count: Count,
@@ -61,7 +61,7 @@ fn hash(key: u32) -> u64 {
 
 fn insert(scene: &Scene, number: usize, weight: u64) {
     let value = Arc::new(scene.count.value(number));
-    drop(scene.region.insert(hash(KEY), KEY, value, weight));
+    drop(scene.region.insert(hash(KEY), KEY, value, weight, Guard::fenced()));
 }
 
 /// By a thread that takes the key for a new one: it does not look first.
@@ -78,7 +78,7 @@ fn pass(scene: &Scene) {
 }
 
 fn remove(scene: &Scene) {
-    drop(scene.region.remove(hash(KEY), &KEY));
+    drop(scene.region.remove(hash(KEY), &KEY, Guard::fenced()));
 }
 
 /// The sums agree with what a look finds, after everything pending was settled.
@@ -235,7 +235,7 @@ fn insert_fit() {
     }
     fn put(scene: &Scene, key: u32) {
         let value = Arc::new(scene.count.value(key as usize));
-        drop(scene.region.insert(hash(key), key, value, WEIGHT));
+        drop(scene.region.insert(hash(key), key, value, WEIGHT, Guard::fenced()));
         scene.region.fit();
     }
     race("insert and fit ∥ insert and fit", full, [|s| put(s, 2), |s| put(s, 3)], |s| {
@@ -359,7 +359,7 @@ fn revive_revive_with_room_for_one() {
     fn two() -> Scene {
         let scene = filled(Bounds { max_weight: Some(WEIGHT), ..Bounds::default() });
         let value = get(&scene).unwrap();
-        drop(scene.region.insert(hash(8), 8, value.clone(), WEIGHT));
+        drop(scene.region.insert(hash(8), 8, value.clone(), WEIGHT, Guard::fenced()));
         *scene.holder.lock().unwrap() = Some(value);
         pass(&scene);
         pass(&scene);
@@ -423,6 +423,18 @@ fn replace_flush() {
     race("replace, replace ∥ flush", plain, [replace_twice, |s| s.region.flush()], |s| {
         whole(s);
         assert_eq!((read(s), weight(s)), (Some(3), WEIGHT));
+    });
+}
+
+#[test]
+fn get_replace_round() {
+    // A thread fills its row of graves more than once: what it finds there is given back, while another reads.
+    fn replace_often(scene: &Scene) {
+        (2..=5).for_each(|number| insert(scene, number, WEIGHT));
+    }
+    race("get ∥ replace four times", plain, [|s| _ = read(s), replace_often], |s| {
+        whole(s);
+        assert_eq!((read(s), weight(s)), (Some(5), WEIGHT));
     });
 }
 

@@ -309,14 +309,30 @@ fn replace_strong(burial: &Burial) {
     let guard = Guard::new();
     let value = Arc::new(burial.scene.count.value(2));
     let Ok((displaced, retired)) = burial.scene.slot.replace_strong(value, &guard) else { return };
-    burial.urn.put(retired);
-    assert_eq!(displaced.read(), 1);
+    burial.urn.put(retired).map(retire);
+    displaced.read();
 }
 
 fn take(burial: &Burial) {
     if let Some(retired) = burial.urn.take() {
         retire(retired);
     }
+}
+
+/// The urn is full.
+fn buried() -> Burial {
+    let burial = burial();
+    replace_strong(&burial);
+    burial
+}
+
+#[test]
+fn put_take() {
+    // Who puts one in takes the one before out, or another does.
+    race("put ∥ take, of a full urn", buried, [replace_strong, take], |b| {
+        take(b);
+        assert_eq!(b.scene.count.living(), 1);
+    });
 }
 
 #[test]

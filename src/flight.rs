@@ -23,7 +23,7 @@ use self::key::{Given, Node, Same, Sought};
 use crate::{
     entry::Entry,
     sync::{
-        Arc, AtomicUsize, HashMap, OnceCell,
+        Arc, AtomicUsize, Guard, HashMap, OnceCell,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
         StrongArc, TableGuard, fence,
     },
@@ -72,15 +72,15 @@ impl<K: Eq, V> Flights<K, V> {
         place.get().callers.fetch_add(1, Relaxed);
         let (flight, key) = (Arc::clone(place.get()), StrongArc::clone(place.key().get()));
         drop(place);
-        // Partner: the fence in `any`. Either a canceller sees the caller and finds the flight, or the load that follows sees all
+        // Partner: the fence of the canceller's guard. Either a canceller sees the caller and finds the flight, or the load that follows sees all
         // that the canceller did before (a source that it changed, say): then what is loaded is not older than what it knows.
         fence(SeqCst);
         Seat { flights: self, flight, key }
     }
 
-    /// Cancels the key's flight, if there is one.
+    /// Cancels the key's flight, if there is one. For who has just entered a [fenced](Guard::fenced) guard.
     #[inline]
-    pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
+    pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, _fenced: &Guard) {
         if self.any() {
             self.cancel_there(hash, key);
         }
@@ -93,16 +93,16 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// Cancels all.
     pub fn cancel_all(&self) {
+        fence(SeqCst); // as the guard's in `cancel`
         if self.any() {
             self.table.clear_sync();
         }
     }
 
-    /// Whether there may be a flight.
+    /// Whether there may be a flight. To be called after a fence, the partner of the one in `join`.
     #[inline]
-    pub fn any(&self) -> bool {
-        // Partner: the fence in `join`. Acquire: pairs with the Release of who left: what landed is in the map for who finds nobody.
-        fence(SeqCst);
+    fn any(&self) -> bool {
+        // Acquire: pairs with the Release of who left: what landed is in the map for who finds nobody.
         self.callers.load(Acquire) > 0
     }
 }

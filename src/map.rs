@@ -231,12 +231,13 @@ where
     pub fn insert_arc(&self, key: K, value: Arc<V>) -> Option<Arc<V>> {
         let hash = self.hash(&key);
         let weight = self.weigh(&key, &value);
-        self.flights.cancel(hash, &key);
+        let guard = Guard::fenced();
+        self.flights.cancel(hash, &key, &guard);
         if self.is_too_heavy(weight) {
             count(&self.region.events.too_heavy);
-            return self.region.remove(hash, &key);
+            return self.region.remove(hash, &key, guard);
         }
-        let replaced = self.region.insert(hash, key, value, weight);
+        let replaced = self.region.insert(hash, key, value, weight, guard);
         self.inserted(weight);
         replaced
     }
@@ -256,8 +257,9 @@ where
     {
         let hash = self.hash(key);
         // Cancelled first: a load that lands before that is removed here, one that lands later does not land.
-        self.flights.cancel(hash, key);
-        let removed = self.region.remove(hash, key);
+        let guard = Guard::fenced();
+        self.flights.cancel(hash, key, &guard);
+        let removed = self.region.remove(hash, key, guard);
         self.removed();
         removed
     }

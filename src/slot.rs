@@ -86,11 +86,12 @@ impl<V> Urn<V> {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// For one thread alone, which has seen it empty: else what is in it stays there for good.
+    /// Puts one in. What was there before.
     #[inline]
-    pub fn put(&self, retired: Retired<V>) {
-        // Release: pairs with the Acquire in `take`.
-        self.0.store(Weak::into_raw(retired.0).cast_mut(), Release);
+    pub fn put(&self, retired: Retired<V>) -> Option<Retired<V>> {
+        // Release: pairs with the Acquire in `take`, and here.
+        let before = self.0.swap(Weak::into_raw(retired.0).cast_mut(), AcqRel);
+        (!before.is_null()).then(|| retire(before))
     }
 
     pub fn take(&self) -> Option<Retired<V>> {

@@ -1,19 +1,22 @@
-//! Graves: weak counts that left their slots and wait, to be deferred many together.
+//! Graves: weak counts that left their slots and wait for the readers of then.
 //!
-//! What a thread retires one by one it puts into its own row, without a locked instruction; what passes reap, and what is too much for a
-//! row, goes into a bag.
+//! What a thread retires one by one it puts into its own row of urns, round and round: when half of the row is full, the thread notes who is inside, and
+//! when the other half is, it looks whether these have gone. Then the next ones go into the first half again, and what each finds there is given back:
+//! one for one, as an allocator likes it. Where a reader stays, all of the row is deferred. What passes reap, and what is too much for a row, goes into a bag.
 //!
-//! # Invariant
+//! # Invariants
 //!
-//! An urn beyond `len` of a row is empty: only the row's thread fills one, and it counts it; whoever empties one leaves `len`
-//! alone, but for that thread.
+//! 1. A row's urns below `len` wait. Those from there up to `room` are empty, or their readers have gone: only the row's thread fills one, and only
+//!    one of these.
+//! 2. Whoever empties urns leaves `len` and `room` alone, but for that thread.
 
 use super::{bag::Bag, ledger::Pending, region::inline_bytes};
 use crate::{
     slot::{Retired, Urn},
     sync::{
-        CachePadded, OnceCell, number,
+        CachePadded, OnceCell, Readers, lock_shared, number,
         number::EXCLUSIVE,
+        shared::Mutex,
         tally::{AtomicUsize, Relaxed},
     },
 };
@@ -44,17 +47,21 @@ pub struct Graves<V> {
     rest: Bag<Grave<V>>,
 }
 
+/// Counts are tallies: the row's thread alone reads them.
 #[derive(Debug)]
 struct Row<V> {
-    /// A tally: whoever reads an old one meets what is missing at the next time.
+    /// The urn that is filled next.
     len: AtomicUsize,
+    /// Where to stop, for a look at who has gone.
+    room: AtomicUsize,
     urns: OnceCell<Box<[Urn<V>]>>,
+    /// Who was inside when the other half was full.
+    noted: Mutex<Readers>,
 }
 
 impl<V> Graves<V> {
     pub fn new() -> Self {
-        let row = |_| CachePadded::new(Row { len: AtomicUsize::new(0), urns: OnceCell::new() });
-        Self { rows: std::array::from_fn(row), rest: Bag::new() }
+        Self { rows: std::array::from_fn(|_| CachePadded::new(Row::new())), rest: Bag::new() }
     }
 
     /// Puts one in. Whether this thread's are many then, or hold much.
@@ -64,11 +71,11 @@ impl<V> Graves<V> {
         let Some((row, urns)) = row.and_then(|row| Some((row, row.urns.get()?))) else {
             return self.put_elsewhere(retired);
         };
-        let len = row.len.load(Relaxed);
-        let Some(urn) = urns.get(len) else { return self.put_elsewhere(retired) };
-        urn.put(retired);
+        let (len, room) = (row.len.load(Relaxed), row.room.load(Relaxed));
+        let Some(urn) = urns[..room].get(len) else { return self.put_elsewhere(retired) };
+        drop(urn.put(retired)); // what was there: invariant 1
         row.len.store(len + 1, Relaxed);
-        len + 1 >= Self::MANY
+        len + 1 >= room
     }
 
     /// For a thread that has no row, or no urns yet, or a full row.
@@ -88,17 +95,26 @@ impl<V> Graves<V> {
     /// Whether this thread's are many, or hold much.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.rows.get(number()).is_some_and(|row| row.len.load(Relaxed) >= Self::MANY)
-            || self.rest.len_of_own() >= Self::MANY
+        self.rows.get(number()).is_some_and(|row| row.is_full()) || self.rest.len_of_own() >= Self::MANY
     }
 
-    /// Takes all of the calling thread's.
-    pub fn take_own(&self) -> Vec<Grave<V>> {
-        let mut graves = self.rest.take_own();
-        if let Some(row) = self.rows.get(number()) {
-            graves.reserve_exact(row.len.load(Relaxed));
-            row.drain(|grave| graves.push(grave));
-            row.len.store(0, Relaxed);
+    /// Makes room for the calling thread's. Returns what is to be deferred for that. To be called without a guard.
+    pub fn make_room(&self) -> Vec<Grave<V>> {
+        let mut graves = match self.rest.len_of_own() >= Self::MANY {
+            true => self.rest.take_own(),
+            false => Vec::new(),
+        };
+        if let Some(row) = self.rows.get(number()).filter(|row| row.is_full()) {
+            let mut noted = lock_shared(&row.noted);
+            if Self::HALF < Self::MANY && noted.have_gone() {
+                *noted = Readers::now();
+                row.go_on();
+            } else {
+                *noted = Readers::default();
+                row.begin();
+                graves.reserve_exact(Self::MANY);
+                row.drain(|grave| graves.push(grave));
+            }
         }
         graves
     }
@@ -122,16 +138,42 @@ impl<V> Graves<V> {
             40
         }
     };
+
+    /// Of what is large nothing is kept longer than it must be: such rows have no halves.
+    const HALF: usize = if cfg!(weakmap_loom) || Self::MANY == 40 { Self::MANY / 2 } else { Self::MANY };
 }
 
 impl<V> Row<V> {
+    fn new() -> Self {
+        Self {
+            len: AtomicUsize::new(0),
+            room: AtomicUsize::new(Graves::<V>::HALF),
+            urns: OnceCell::new(),
+            noted: Mutex::default(),
+        }
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.len.load(Relaxed) >= self.room.load(Relaxed)
+    }
+
+    /// With the first half.
+    fn begin(&self) {
+        self.len.store(0, Relaxed);
+        self.room.store(Graves::<V>::HALF, Relaxed);
+    }
+
+    /// With the other half, whose readers have gone.
+    fn go_on(&self) {
+        match self.room.load(Relaxed) < Graves::<V>::MANY {
+            true => self.room.store(Graves::<V>::MANY, Relaxed),
+            false => self.begin(),
+        }
+    }
+
     fn drain(&self, mut f: impl FnMut(Grave<V>)) {
-        let len = self.len.load(Relaxed);
-        if len == 0 {
-            return;
-        }
-        if let Some(urns) = self.urns.get() {
-            urns.iter().take(len).filter_map(Urn::take).for_each(|retired| f(Grave::new(retired, None)));
-        }
+        let urns = self.urns.get().into_iter().flatten();
+        urns.filter_map(Urn::take).for_each(|retired| f(Grave::new(retired, None)));
     }
 }

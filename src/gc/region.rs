@@ -249,12 +249,14 @@ where
         Some(value)
     }
 
-    /// Takes the entry of a key out; the value, if it was still alive.
-    pub fn remove<Q>(&self, hash: u64, key: &Q) -> Option<Arc<V>>
+    /// Takes the entry of a key out; the value, if it was still alive. The guard is to look under.
+    pub fn remove<Q>(&self, hash: u64, key: &Q, guard: Guard) -> Option<Arc<V>>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let entry = self.index.get(hash, key)?;
+        let found = self.index.find(hash, key, &guard)?;
+        let entry = StrongArc::clone(&found);
+        drop(guard);
         let removed = self.remove_entry(&entry);
         self.tend_graves();
         removed
@@ -450,7 +452,7 @@ where
     /// back.
     pub(super) fn tend_graves(&self) {
         if self.graves.is_full() {
-            pass::open_graves(self.graves.take_own());
+            pass::open_graves(self.graves.make_room());
         }
     }
 

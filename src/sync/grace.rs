@@ -31,7 +31,9 @@
 
 mod deferred;
 
-pub use self::deferred::Deferred;
+mod readers;
+
+pub use self::{deferred::Deferred, readers::Readers};
 
 use self::deferred::{Queue, Waiting};
 use super::{
@@ -91,6 +93,12 @@ impl Guard {
         // No fence where the thread is inside: for the row, this guard is one with those before.
         Self { _inside: Inside::enter(|| ()) }
     }
+
+    /// Enters, and is a full fence in any case.
+    #[inline]
+    pub fn fenced() -> Self {
+        Self { _inside: Inside::enter(|| fence(SeqCst)) }
+    }
 }
 
 impl PinGuard {
@@ -115,7 +123,7 @@ impl<const STEP: u64> Inside<STEP> {
         // Relaxed, as every look at a thread's own row.
         let state = row.0.load(Relaxed);
         if state % TURN == 0 {
-            // The fence orders it before the reads to come. Partner: the fence in `run_after` (invariant 1).
+            // The fence orders it before the reads to come. Partner: the fence in `Readers::inside` (invariant 1).
             store_and_fence(&row.0, state + STEP, Release);
         } else {
             add(row, state, STEP);
@@ -182,7 +190,7 @@ impl Row {
     /// The last guard goes.
     #[inline]
     fn turn(&self, state: u64) {
-        // Release: pairs with the Acquire in `is_over` and `inside`.
+        // Release: pairs with the Acquire in `Readers`.
         self.0.store(state.wrapping_add(TURN), Release);
     }
 
@@ -209,14 +217,6 @@ impl Registry {
             row
         })
     }
-
-    /// The rows that are inside, of all guards or of pins alone, and their turns.
-    fn inside(&self, step: u64) -> Vec<(&'static CachePadded<Row>, u64)> {
-        // Acquire: pairs with the Release in `turn`.
-        let states = self.all.iter().map(|&row| (row, row.0.load(Acquire)));
-        let inside = states.filter(|(_, state)| state % DEFERRED / step > 0);
-        inside.map(|(row, state)| (row, state / TURN)).collect()
-    }
 }
 
 /// Takes back the row of a thread that ends; under a guard that outlives this, when that goes.
@@ -241,14 +241,12 @@ pub fn defer_for_pins(f: impl FnOnce() + Send + 'static) {
 }
 
 fn run_after(step: u64, queue: &Queue, f: impl FnOnce() + Send + 'static) {
-    // Partner: the fence of who enters (invariant 1).
-    fence(SeqCst);
-    let inside = lock(registry()).inside(step);
-    if inside.is_empty() {
+    let readers = Readers::inside(step);
+    if readers.are_none() {
         f();
     } else {
         deferred().count.fetch_add(1, Relaxed);
-        lock(&queue.0).push_back(Waiting { inside, run: Box::new(f) });
+        lock(&queue.0).push_back(Waiting { readers, run: Box::new(f) });
         if let Some(row) = own_row() {
             row.defer();
         }

@@ -15,17 +15,17 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Puts a value in, in the place of what the key had. Returns that, if it was still alive.
-    pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
+    /// Puts a value in, in the place of what the key had. Returns that, if it was still alive. The guard is to look under.
+    pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64, guard: Guard) -> Option<Arc<V>> {
         let mut value = Some(value);
         let row = self.counters.row();
         // Linking tells, too, that a key is present; but then the entry was made in vain.
         let mut absent = row.is_some_and(Row::is_long);
         if !absent {
-            let swap =
-                |entry: &StrongArc<Entry<K, V>>, guard: &Guard| self.swap(entry, &mut value, weight, guard);
-            let found = self.index.read(hash, &key, swap);
+            let found = self.index.find(hash, &key, &guard);
+            let found = found.map(|entry| self.swap(&entry, &mut value, weight, &guard));
             if let Some(Some((displaced, many))) = found {
+                drop(guard);
                 self.counters.replaced();
                 if many {
                     self.tend_graves();
@@ -35,6 +35,7 @@ where
             }
             absent = found.is_none();
         }
+        drop(guard);
         self.link_or_replace(hash, key, value, weight, absent)
     }
 

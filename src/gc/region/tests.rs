@@ -1,7 +1,7 @@
 //! What one insert may cost.
 
 use super::{Bounds, Region};
-use crate::sync::{Arc, lock, shared};
+use crate::sync::{Arc, Guard, lock, shared};
 
 /// Steps that the hands make in the costliest of `count` inserts of new keys, and in all of them.
 fn steps_of(region: &Region<u64, u64>, keys: std::ops::Range<u64>) -> (u64, u64) {
@@ -9,7 +9,7 @@ fn steps_of(region: &Region<u64, u64>, keys: std::ops::Range<u64>) -> (u64, u64)
     let (mut longest, first) = (0, steps());
     for key in keys {
         let before = steps();
-        region.insert(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), key, Arc::new(key), 1);
+        region.insert(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), key, Arc::new(key), 1, Guard::new());
         region.fit();
         longest = longest.max(steps() - before);
     }
@@ -39,10 +39,10 @@ fn no_insert_pays_for_a_first_full_pass() {
 fn entries_that_have_gone_do_not_stand_for_strips() {
     let bounds = Bounds { max_weight: Some(10), weighed: true, ..Bounds::default() };
     let region = Region::new(bounds, shared::Arc::default());
-    let insert = |key: u64, weight| drop(region.insert(key << 40, key, Arc::new(key), weight));
+    let insert = |key: u64, weight| drop(region.insert(key << 40, key, Arc::new(key), weight, Guard::new()));
     (0..5).for_each(|key| insert(key, 1));
     region.tidy();
-    (0..4).for_each(|key| drop(region.remove(key << 40, &key)));
+    (0..4).for_each(|key| drop(region.remove(key << 40, &key, Guard::new())));
     // Heavier than when the clock counted it: its weight lags, and four that have gone lie before it.
     insert(4, 11);
     region.fit();

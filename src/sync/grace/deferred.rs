@@ -1,17 +1,15 @@
 //! What waits for guards.
 
-use super::{DEFERRED, Row, TURN};
+use super::Readers;
 use crate::sync::{
-    CachePadded, Mutex,
-    Ordering::Acquire,
-    lock,
+    Mutex, lock,
     tally::{self, Relaxed},
 };
 use std::{collections::VecDeque, fmt};
 
-/// What waits, and the rows it waits for.
+/// What waits, and for whom.
 pub struct Waiting {
-    pub(super) inside: Vec<(&'static CachePadded<Row>, u64)>,
+    pub(super) readers: Readers,
     pub(super) run: Box<dyn FnOnce() + Send>,
 }
 
@@ -48,21 +46,9 @@ impl Deferred {
     }
 }
 
-impl Waiting {
-    /// Whether all that it waits for have gone.
-    pub(super) fn is_over(&self) -> bool {
-        let has_gone = |(row, turn): &(&CachePadded<Row>, u64)| {
-            // Acquire: pairs with the Release in `turn`.
-            let state = row.0.load(Acquire);
-            state / TURN != *turn || state % DEFERRED == 0
-        };
-        self.inside.iter().all(has_gone)
-    }
-}
-
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("inside", &self.inside).finish_non_exhaustive()
+        f.debug_struct("Waiting").field("readers", &self.readers).finish_non_exhaustive()
     }
 }
 
@@ -75,7 +61,7 @@ impl Queue {
     /// The first of those that wait, as long as they need not.
     fn take_over(&self) -> Vec<Waiting> {
         let mut queue = lock(&self.0);
-        let over = queue.iter().take_while(|waiting| waiting.is_over()).count();
+        let over = queue.iter().take_while(|waiting| waiting.readers.have_gone()).count();
         queue.drain(..over).collect()
     }
 }

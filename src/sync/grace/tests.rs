@@ -127,12 +127,12 @@ fn a_row_whose_turns_have_come_round_has_gone() {
     let guard = Guard::new();
     let row = own_row().unwrap();
     let turn = row.0.load(Relaxed) / TURN;
-    let waiting = Waiting { inside: vec![(row, turn)], run: Box::new(|| ()) };
-    assert!(!waiting.is_over());
+    let readers = Readers(vec![(row, turn)]);
+    assert!(!readers.have_gone());
     drop(guard);
     (1..1_u64 << (u64::BITS - TURN.trailing_zeros())).for_each(|_| drop(Guard::new()));
     assert_eq!(row.0.load(Relaxed) / TURN, turn);
-    assert!(waiting.is_over());
+    assert!(readers.have_gone());
     let _inside_again = Guard::new();
-    assert!(!waiting.is_over(), "until it leaves");
+    assert!(!readers.have_gone(), "until it leaves");
 }

@@ -63,6 +63,17 @@ impl Domain {
         self.book().deferred.push((ticket, closure));
     }
 
+    pub(super) fn note(&self) -> usize {
+        // Release: as in `defer`.
+        self.tickets.fetch_add(1, Release)
+    }
+
+    pub(super) fn have_gone(&self, ticket: usize) -> bool {
+        // Acquire: pairs with the Release in `leave` (3).
+        self.drops.fetch_add(0, Acquire);
+        self.book().alive.first().is_none_or(|oldest| *oldest > ticket)
+    }
+
     pub(super) fn leave(&self, ticket: usize) {
         // Release: pairs with the fence below (3).
         self.drops.fetch_add(1, Release);
@@ -96,6 +107,27 @@ pub struct Guard {
 impl Guard {
     pub fn new() -> Self {
         Guard { ticket: DOMAIN.enter(), not_send: PhantomData }
+    }
+
+    /// Fences, for the stand-in does not.
+    pub fn fenced() -> Self {
+        fence(SeqCst);
+        Self::new()
+    }
+}
+
+/// See `grace::Readers`.
+#[derive(Debug, Default)]
+pub struct Readers(Option<usize>);
+
+impl Readers {
+    /// Those with an earlier ticket.
+    pub fn now() -> Self {
+        Self(Some(DOMAIN.note()))
+    }
+
+    pub fn have_gone(&self) -> bool {
+        self.0.is_none_or(|ticket| DOMAIN.have_gone(ticket))
     }
 }
 

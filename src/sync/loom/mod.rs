@@ -10,7 +10,7 @@ pub mod model;
 pub use self::{
     arc::{Arc, Arc as StrongArc, Weak},
     cell::OnceCell,
-    guard::{Guard, PinGuard, defer, defer_for_pins, flush, flush_if_any},
+    guard::{Guard, PinGuard, Readers, defer, defer_for_pins, flush, flush_if_any},
 };
 pub use ::loom::lazy_static;
 pub use ::loom::{
