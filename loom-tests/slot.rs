@@ -1,7 +1,7 @@
 //! The slot against itself: every pair of its operations that meet in the map.
 
 use crate::witness::{Count, Witness, race};
-use weakmap::model::{Arc, Displaced, Guard, Mutex, Retired, Slot, State, Urn, defer};
+use weakmap::model::{Arc, Displaced, Guard, Mutex, Retired, Slot, State, defer, urn::Urn};
 
 /// A slot with value 1, and a second count on that value where `held`.
 struct Scene {
@@ -298,7 +298,7 @@ fn close_if_close() {
 /// A strong slot, and an urn that one thread fills.
 struct Burial {
     scene: Scene,
-    urn: Urn<Witness>,
+    urn: Urn<Retired<Witness>>,
 }
 
 fn burial() -> Burial {

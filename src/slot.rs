@@ -39,7 +39,7 @@
 //! count out sees what was done under it. The counts themselves follow `Arc`'s own orderings.
 
 use crate::quiet::Quiet;
-use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin};
+use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin, urn::Pointer};
 use std::{mem, ptr};
 
 const STRONG: usize = 1;
@@ -77,35 +77,19 @@ pub struct Displaced<V> {
 #[must_use = "give it to `sync::defer`"]
 pub struct Retired<V>(#[allow(dead_code)] Weak<V>);
 
-/// A place for a count that was retired, which whoever comes first takes out.
-#[derive(Debug)]
-pub struct Urn<V>(AtomicPtr<V>);
+impl<V> Pointer for Retired<V> {
+    type Target = V;
 
-impl<V> Urn<V> {
-    pub fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    /// Puts one in. What was there before.
     #[inline]
-    pub fn put(&self, retired: Retired<V>) -> Option<Retired<V>> {
-        // Release: pairs with the Acquire in `take`, and here.
-        let before = self.0.swap(Weak::into_raw(retired.0).cast_mut(), AcqRel);
-        (!before.is_null()).then(|| retire(before))
+    fn into_pointer(self) -> *mut V {
+        Weak::into_raw(self.0).cast_mut()
     }
 
-    pub fn take(&self) -> Option<Retired<V>> {
-        // Relaxed: a look that saves the exchange.
-        let filled = !self.0.load(Relaxed).is_null();
-        // Acquire: pairs with the Release in `put`.
-        let word = if filled { self.0.swap(ptr::null_mut(), Acquire) } else { ptr::null_mut() };
-        (!word.is_null()).then(|| retire(word))
-    }
-}
-
-impl<V> Drop for Urn<V> {
-    fn drop(&mut self) {
-        drop(self.take());
+    #[inline]
+    #[allow(unsafe_code)]
+    unsafe fn from_pointer(pointer: *mut V) -> Self {
+        // SAFETY: by the contract.
+        Self(unsafe { Weak::from_raw(pointer) })
     }
 }
 

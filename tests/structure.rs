@@ -92,6 +92,7 @@ const UNSAFE: &[&str] = &[
     "heap/counting.rs",
     "heap/purge.rs",
     "sync/strong.rs",
+    "sync/urn.rs",
     "sync/loom/",
 ];
 
@@ -112,6 +113,7 @@ const ORDERINGS: &[(&str, &[&str])] = &[
     ("sync/number.rs", &["Relaxed", "Acquire", "Release"]),
     ("sync/pin.rs", ALL),
     ("sync/strong.rs", &["Relaxed", "Acquire", "Release"]),
+    ("sync/urn.rs", &["Relaxed", "Acquire", "AcqRel"]),
     ("sync/loom/", ALL),
     ("heap/counting.rs", &["Relaxed"]),
     ("heap/jemalloc.rs", &["Relaxed"]),

@@ -1,4 +1,4 @@
-//! Graves: weak counts that left their slots and wait for the readers of then.
+//! Graves: counts that were taken out, of values that left their slots and entries that left the index, and wait for the readers of then.
 //!
 //! What a thread retires one by one it puts into its own row of urns, round and round: when half of the row is full, the thread notes who is inside, and
 //! when the other half is, it looks whether these have gone. Then the next ones go into the first half again, and what each finds there is given back:
@@ -10,85 +10,84 @@
 //!    one of these.
 //! 2. Whoever empties urns leaves `len` and `room` alone, but for that thread.
 
-use super::{bag::Bag, ledger::Pending, region::inline_bytes};
-use crate::{
-    slot::{Retired, Urn},
-    sync::{
-        CachePadded, OnceCell, Readers, lock_shared, number,
-        number::EXCLUSIVE,
-        shared::Mutex,
-        tally::{AtomicUsize, Relaxed},
-    },
+use super::{bag::Bag, ledger::Pending};
+use crate::sync::{
+    CachePadded, OnceCell, Readers, lock_shared, number,
+    number::EXCLUSIVE,
+    shared::Mutex,
+    tally::{AtomicUsize, Relaxed},
+    urn::{Pointer, Urn},
 };
 
 /// Threads that have a row.
 const OWN: usize = if cfg!(weakmap_loom) { 4 } else { 16 };
 const _: () = assert!(OWN <= EXCLUSIVE);
 
-/// A weak count that waits for its guard, and the bytes that come back with it.
+/// A count that waits, and the bytes that come back with it.
 #[derive(Debug)]
-pub struct Grave<V> {
-    _retired: Retired<V>,
+pub struct Grave<C> {
+    _count: C,
     /// For the first of a batch: of all of it. Boxed: a full bag fits malloc's small bins.
     _pending: Option<Box<Pending>>,
 }
 
-impl<V> Grave<V> {
-    pub fn new(retired: Retired<V>, pending: Option<Box<Pending>>) -> Self {
-        Self { _retired: retired, _pending: pending }
+impl<C> Grave<C> {
+    pub fn new(count: C, pending: Option<Box<Pending>>) -> Self {
+        Self { _count: count, _pending: pending }
     }
 }
 
 /// See the module.
 #[derive(Debug)]
-pub struct Graves<V> {
+pub struct Graves<C: Pointer> {
     /// Each is filled by the thread of that number alone (see `sync::number`).
-    rows: [CachePadded<Row<V>>; OWN],
-    rest: Bag<Grave<V>>,
+    rows: [CachePadded<Row<C>>; OWN],
+    rest: Bag<Grave<C>>,
 }
 
 /// Counts are tallies: the row's thread alone reads them.
 #[derive(Debug)]
-struct Row<V> {
+struct Row<C: Pointer> {
     /// The urn that is filled next.
     len: AtomicUsize,
     /// Where to stop, for a look at who has gone.
     room: AtomicUsize,
-    urns: OnceCell<Box<[Urn<V>]>>,
+    urns: OnceCell<Box<[Urn<C>]>>,
     /// Who was inside when the other half was full.
     noted: Mutex<Readers>,
 }
 
-impl<V> Graves<V> {
+impl<C: Pointer> Graves<C> {
     pub fn new() -> Self {
         Self { rows: std::array::from_fn(|_| CachePadded::new(Row::new())), rest: Bag::new() }
     }
 
     /// Puts one in. Whether this thread's are many then, or hold much.
     #[inline]
-    pub fn put(&self, retired: Retired<V>) -> bool {
+    pub fn put(&self, count: C) -> bool {
         let row = self.rows.get(number());
         let Some((row, urns)) = row.and_then(|row| Some((row, row.urns.get()?))) else {
-            return self.put_elsewhere(retired);
+            return self.put_elsewhere(count);
         };
         let (len, room) = (row.len.load(Relaxed), row.room.load(Relaxed));
-        let Some(urn) = urns[..room].get(len) else { return self.put_elsewhere(retired) };
-        drop(urn.put(retired)); // what was there: invariant 1
+        let Some(urn) = urns[..room].get(len) else { return self.put_elsewhere(count) };
+        let before = urn.put(count);
         row.len.store(len + 1, Relaxed);
+        drop(before); // invariant 1; now, as a key's destructor might come here again
         len + 1 >= room
     }
 
     /// For a thread that has no row, or no urns yet, or a full row.
     #[cold]
-    fn put_elsewhere(&self, retired: Retired<V>) -> bool {
+    fn put_elsewhere(&self, count: C) -> bool {
         if let Some(row) = self.rows.get(number()) {
             row.urns.get_or_init(|| (0..Self::MANY).map(|_| Urn::new()).collect());
         }
-        self.rest.put(Grave::new(retired, None)) >= Self::MANY
+        self.rest.put(Grave::new(count, None)) >= Self::MANY
     }
 
     /// Puts many in.
-    pub fn put_all(&self, graves: impl Iterator<Item = Grave<V>>) {
+    pub fn put_all(&self, graves: impl Iterator<Item = Grave<C>>) {
         self.rest.put_all(graves);
     }
 
@@ -99,7 +98,7 @@ impl<V> Graves<V> {
     }
 
     /// Makes room for the calling thread's. Returns what is to be deferred for that. To be called without a guard.
-    pub fn make_room(&self) -> Vec<Grave<V>> {
+    pub fn make_room(&self) -> Vec<Grave<C>> {
         let mut graves = match self.rest.len_of_own() >= Self::MANY {
             true => self.rest.take_own(),
             false => Vec::new(),
@@ -119,15 +118,17 @@ impl<V> Graves<V> {
         graves
     }
 
-    /// Hands all to `f`, under no lock.
-    pub fn drain(&self, mut f: impl FnMut(Grave<V>)) {
-        self.rows.iter().for_each(|row| row.drain(&mut f));
-        self.rest.drain(f);
+    /// Takes all of all threads'.
+    pub fn take_all(&self) -> Vec<Grave<C>> {
+        let mut graves = Vec::new();
+        self.rows.iter().for_each(|row| row.drain(|grave| graves.push(grave)));
+        self.rest.drain(|grave| graves.push(grave));
+        graves
     }
 
     /// So many a thread keeps at the most: 40, or what holds 64 KiB.
     const MANY: usize = {
-        let many = (64 << 10) / inline_bytes::<V>() as usize;
+        let many = (64 << 10) / size_of::<[usize; 2]>().saturating_add(size_of::<C::Target>());
         if many == 0 {
             1
         } else if cfg!(weakmap_loom) {
@@ -143,11 +144,11 @@ impl<V> Graves<V> {
     const HALF: usize = if cfg!(weakmap_loom) || Self::MANY == 40 { Self::MANY / 2 } else { Self::MANY };
 }
 
-impl<V> Row<V> {
+impl<C: Pointer> Row<C> {
     fn new() -> Self {
         Self {
             len: AtomicUsize::new(0),
-            room: AtomicUsize::new(Graves::<V>::HALF),
+            room: AtomicUsize::new(Graves::<C>::HALF),
             urns: OnceCell::new(),
             noted: Mutex::default(),
         }
@@ -161,19 +162,19 @@ impl<V> Row<V> {
     /// With the first half.
     fn begin(&self) {
         self.len.store(0, Relaxed);
-        self.room.store(Graves::<V>::HALF, Relaxed);
+        self.room.store(Graves::<C>::HALF, Relaxed);
     }
 
     /// With the other half, whose readers have gone.
     fn go_on(&self) {
-        match self.room.load(Relaxed) < Graves::<V>::MANY {
-            true => self.room.store(Graves::<V>::MANY, Relaxed),
+        match self.room.load(Relaxed) < Graves::<C>::MANY {
+            true => self.room.store(Graves::<C>::MANY, Relaxed),
             false => self.begin(),
         }
     }
 
-    fn drain(&self, mut f: impl FnMut(Grave<V>)) {
+    fn drain(&self, mut f: impl FnMut(Grave<C>)) {
         let urns = self.urns.get().into_iter().flatten();
-        urns.filter_map(Urn::take).for_each(|retired| f(Grave::new(retired, None)));
+        urns.filter_map(Urn::take).for_each(|count| f(Grave::new(count, None)));
     }
 }

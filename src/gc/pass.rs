@@ -485,9 +485,8 @@ where
     }
 
     fn bury(&self) {
-        let mut graves = Vec::new();
-        self.graves.drain(|grave| graves.push(grave));
-        open_graves(graves);
+        open_graves(self.graves.take_all());
+        open_graves(self.unlinked.take_all());
     }
 
     fn idle_since(&self) -> Option<u64> {
@@ -518,8 +517,8 @@ fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {
     }
 }
 
-/// Gives weak counts back after the guards of now; before it returns, where there are none.
-pub fn open_graves<V: Send + Sync + 'static>(graves: Vec<Grave<V>>) {
+/// Gives counts back after the guards of now; before it returns, where there are none.
+pub fn open_graves<C: Send + 'static>(graves: Vec<Grave<C>>) {
     if !graves.is_empty() {
         defer(move || drop(graves));
     }

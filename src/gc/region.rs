@@ -32,7 +32,7 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Mutex, StrongArc, defer, defer_for_pins, lock,
+        Arc, Guard, Mutex, StrongArc, defer_for_pins, lock,
         pin::{self, Pin},
         shared,
         tally::{AtomicU64, Relaxed},
@@ -76,7 +76,9 @@ pub struct Region<K, V> {
     /// Boxed: it is large, and moved while a map is built (on loom's small stacks, too).
     pub(super) rings: Mutex<Box<Rings<K, V>>>,
     pub(super) incoming: Bag<Came<K, V>>,
-    pub(super) graves: Graves<V>,
+    /// What slots and index gave up.
+    pub(super) graves: Graves<Retired<V>>,
+    pub(super) unlinked: Graves<StrongArc<Entry<K, V>>>,
     /// Of no entries: what the last batch lay in, for the next one.
     pub(super) tray: shared::Mutex<Tray<K, V>>,
     pub(super) bounds: Bounds,
@@ -166,6 +168,7 @@ where
             rings: Mutex::new(Rings::new(bounds.policy)),
             incoming: Bag::new(),
             graves: Graves::new(),
+            unlinked: Graves::new(),
             tray: shared::Mutex::default(),
             bounds,
             learned: Learned::default(),
@@ -286,7 +289,7 @@ where
         let unlinked = self.index.remove(entry);
         // What is deferred may run at once, and with it a user's destructors.
         drop(guard);
-        keep(unlinked);
+        self.keep(unlinked);
         count(&self.events.removed);
         Some(self.settle(displaced))
     }
@@ -297,6 +300,7 @@ where
             if !keep(entry, &value) {
                 let removed = self.close(entry, |guard| entry.slot.close_if(&value, guard));
                 self.quietly(|| drop((removed, value)));
+                self.tend_graves();
             }
         });
         self.index.trim();
@@ -307,6 +311,7 @@ where
         self.index.for_each(|entry| {
             let removed = self.remove_entry(entry);
             self.quietly(|| drop(removed));
+            self.tend_graves();
         });
         self.index.trim();
         self.tidy();
@@ -392,7 +397,7 @@ where
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
             self.retire_all(1, iter::once(retired));
-            keep(unlinked);
+            self.keep(unlinked);
         }
         reaped
     }
@@ -402,7 +407,7 @@ where
     pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Remains<K, V>> {
         let Some(retired) = entry.slot.reap(guard) else {
             if entry.slot.state() == State::Closed {
-                keep(self.index.remove(entry));
+                self.keep(self.index.remove(entry));
             }
             return None;
         };
@@ -444,6 +449,13 @@ where
         });
     }
 
+    /// What was taken out of the index stays until the guards of now have gone.
+    pub(super) fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
+        if let Some(entry) = unlinked {
+            self.unlinked.put(entry);
+        }
+    }
+
     fn retire(&self, retired: Retired<V>) {
         self.graves.put(retired);
     }
@@ -453,6 +465,9 @@ where
     pub(super) fn tend_graves(&self) {
         if self.graves.is_full() {
             pass::open_graves(self.graves.make_room());
+        }
+        if self.unlinked.is_full() {
+            pass::open_graves(self.unlinked.make_room());
         }
     }
 
@@ -508,15 +523,6 @@ impl<K, V> Region<K, V> {
     /// Runs a destructor of the user's; its panic ends here and is counted.
     pub(super) fn quietly(&self, f: impl FnOnce()) {
         quietly(&self.events, f);
-    }
-}
-
-/// What was taken out of the index stays until the guards of now have gone.
-pub(super) fn keep<K: Send + Sync + 'static, V: Send + Sync + 'static>(
-    unlinked: Option<StrongArc<Entry<K, V>>>,
-) {
-    if let Some(entry) = unlinked {
-        defer(move || drop(entry));
     }
 }
 

@@ -8,6 +8,7 @@ pub mod grace;
 pub mod number;
 pub mod pin;
 pub mod strong;
+pub mod urn;
 
 #[cfg(not(weakmap_loom))]
 mod native;

@@ -1,6 +1,6 @@
 //! How entries come into a region: a new one linked, or a value put in the place of another.
 
-use super::{Came, MANY_CAME, Region, keep, subtract};
+use super::{Came, MANY_CAME, Region, subtract};
 use crate::{
     entry::Entry,
     index::Keyed,
@@ -159,7 +159,7 @@ where
             Err(back) => {
                 self.discharge(weight);
                 *value = Some(back);
-                keep(self.index.remove(entry));
+                self.keep(self.index.remove(entry));
                 None
             }
         }
