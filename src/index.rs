@@ -173,10 +173,11 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         Some(removed)
     }
 
-    /// Has its bucket loaded, for who removes it soon.
-    pub fn prefetch(&self, it: &StrongArc<T>) {
-        let buckets = self.buckets_of(shard_of(it.hash()));
-        prefetch(buckets.address_of(buckets.first_of(it.hash())));
+    /// Has the bucket of a hash loaded, for who inserts or removes something soon.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        let buckets = self.buckets_of(shard_of(hash));
+        prefetch(buckets.address_of(buckets.first_of(hash)));
     }
 
     /// Visits all that is there throughout, once each, under no guard and no lock. Holds a count of all in a shard for so long.

@@ -328,7 +328,7 @@ where
             match self.strip(victim) {
                 Ok(stripped) => {
                     if large {
-                        self.index.prefetch(&stripped.came.entry);
+                        self.index.prefetch(stripped.came.entry.hash());
                     }
                     batch.weight += stripped.weight;
                     batch.entries.push(stripped);

@@ -17,6 +17,7 @@ where
 {
     /// Puts a value in, in the place of what the key had. Returns that, if it was still alive. The guard is to look under.
     pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64, guard: Guard) -> Option<Arc<V>> {
+        self.index.prefetch(hash);
         let mut value = Some(value);
         let row = self.counters.row();
         // Linking tells, too, that a key is present; but then the entry was made in vain.
