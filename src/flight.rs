@@ -78,17 +78,18 @@ impl<K: Eq, V> Flights<K, V> {
         Seat { flights: self, flight, key }
     }
 
-    /// Cancels the key's flight, if there is one. For who has just entered a [fenced](Guard::fenced) guard.
+    /// Cancels the key's flight, if there is one. For who has just entered this guard, a [fenced](Guard::fenced) one; handed back, or another.
     #[inline]
-    pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, _fenced: &Guard) {
-        if self.any() {
-            self.cancel_there(hash, key);
-        }
+    pub fn cancel<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, fenced: Guard) -> Guard {
+        if self.any() { self.cancel_there(hash, key, fenced) } else { fenced }
     }
 
+    /// Under no guard: it may wait for the table's lock, and what it takes out may have destructors.
     #[cold]
-    fn cancel_there<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) {
+    fn cancel_there<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, fenced: Guard) -> Guard {
+        drop(fenced);
         self.table.remove_sync(&Sought { hash, key });
+        Guard::new()
     }
 
     /// Cancels all.

@@ -231,8 +231,7 @@ where
     pub fn insert_arc(&self, key: K, value: Arc<V>) -> Option<Arc<V>> {
         let hash = self.hash(&key);
         let weight = self.weigh(&key, &value);
-        let guard = Guard::fenced();
-        self.flights.cancel(hash, &key, &guard);
+        let guard = self.flights.cancel(hash, &key, Guard::fenced());
         if self.is_too_heavy(weight) {
             count(&self.region.events.too_heavy);
             return self.region.remove(hash, &key, guard);
@@ -257,8 +256,7 @@ where
     {
         let hash = self.hash(key);
         // Cancelled first: a load that lands before that is removed here, one that lands later does not land.
-        let guard = Guard::fenced();
-        self.flights.cancel(hash, key, &guard);
+        let guard = self.flights.cancel(hash, key, Guard::fenced());
         let removed = self.region.remove(hash, key, guard);
         self.removed();
         removed
@@ -531,6 +529,7 @@ where
         let guard = Guard::new();
         let landed = seat.land(|| self.region.link_unless_alive(entry, &guard));
         drop(guard);
+        self.region.tidy_after_load();
         match landed {
             Some(None) => {
                 self.region.counters.count(Frequent::Addition);

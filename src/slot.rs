@@ -24,8 +24,8 @@
 //! # Invariants
 //!
 //! 1. Whoever changes the word owns the counts that the old word owned and the new one does not.
-//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`defer`](crate::sync::defer): after every
-//!    guard that could have seen the word. So a pointer seen under a guard stays readable, counts and all, and its
+//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`defer`](crate::sync::defer), or when the
+//!    [`Readers`](crate::sync::Readers) of then have gone: after every guard that could have seen the word. So a pointer seen under a guard stays readable, counts and all, and its
 //!    memory is not used again (no ABA) while the guard lives.
 //! 3. A strong count taken out of a slot is given back as `sync::pin` says. So a STRONG(p) seen under a pin stays a
 //!    live value while the pin lives.
@@ -74,7 +74,7 @@ pub struct Displaced<V> {
 
 /// A weak count that left a slot. Not to be dropped but under invariant 2.
 #[derive(Debug)]
-#[must_use = "give it to `sync::defer`"]
+#[must_use = "it waits for the readers of now"]
 pub struct Retired<V>(#[allow(dead_code)] Weak<V>);
 
 impl<V> Pointer for Retired<V> {

@@ -40,8 +40,8 @@ impl<C> Grave<C> {
 /// See the module.
 #[derive(Debug)]
 pub struct Graves<C: Pointer> {
-    /// Each is filled by the thread of that number alone (see `sync::number`).
-    rows: [CachePadded<Row<C>>; OWN],
+    /// Each is filled by the thread of that number alone (see `sync::number`). Boxed, as the rings are: a region is moved while a map is built.
+    rows: Box<[CachePadded<Row<C>>]>,
     rest: Bag<Grave<C>>,
 }
 
@@ -59,7 +59,7 @@ struct Row<C: Pointer> {
 
 impl<C: Pointer> Graves<C> {
     pub fn new() -> Self {
-        Self { rows: std::array::from_fn(|_| CachePadded::new(Row::new())), rest: Bag::new() }
+        Self { rows: (0..OWN).map(|_| CachePadded::new(Row::new())).collect(), rest: Bag::new() }
     }
 
     /// Puts one in. Whether this thread's are many then, or hold much.
@@ -75,6 +75,11 @@ impl<C: Pointer> Graves<C> {
         row.len.store(len + 1, Relaxed);
         drop(before); // invariant 1; now, as a key's destructor might come here again
         len + 1 >= room
+    }
+
+    /// Puts one in and gives none back: for who is under a guard or a lock, where no destructor of a key's may run.
+    pub fn put_aside(&self, count: C) {
+        self.rest.put(Grave::new(count, None));
     }
 
     /// For a thread that has no row, or no urns yet, or a full row.
@@ -99,10 +104,7 @@ impl<C: Pointer> Graves<C> {
 
     /// Makes room for the calling thread's. Returns what is to be deferred for that. To be called without a guard.
     pub fn make_room(&self) -> Vec<Grave<C>> {
-        let mut graves = match self.rest.len_of_own() >= Self::MANY {
-            true => self.rest.take_own(),
-            false => Vec::new(),
-        };
+        let mut graves = Vec::new();
         if let Some(row) = self.rows.get(number()).filter(|row| row.is_full()) {
             let mut noted = lock_shared(&row.noted);
             if Self::HALF < Self::MANY && noted.have_gone() {
@@ -114,6 +116,10 @@ impl<C: Pointer> Graves<C> {
                 graves.reserve_exact(Self::MANY);
                 row.drain(|grave| graves.push(grave));
             }
+        }
+        // Once in a while, few as they may be.
+        if self.rest.len_of_own() >= Self::MANY || !graves.is_empty() {
+            graves.append(&mut self.rest.take_own());
         }
         graves
     }

@@ -34,6 +34,8 @@ use std::mem;
 
 /// Weak entries that a batch looks at on its way.
 const REVIEWED: usize = 16;
+/// New entries that are loaded before they are sorted: as many as come between two sweeps.
+const MOST_FETCHED: usize = 64;
 /// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](super::quota)).
 const FEW_STEPS: u64 = 128;
 /// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
@@ -218,7 +220,7 @@ where
         self.incoming.drain_all(|all| {
             came += all.len();
             // What another thread put in is in its processor's cache.
-            all.iter().for_each(|it| it.entry.prefetch());
+            all.iter().take(MOST_FETCHED).for_each(|it| it.entry.prefetch());
             all.into_iter().for_each(|it| self.sort(it, rings));
         });
         self.ledger.now.fetch_add(came as u64, Relaxed);

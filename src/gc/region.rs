@@ -397,7 +397,7 @@ where
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
             self.retire_all(1, iter::once(retired));
-            self.keep(unlinked);
+            self.keep_aside(unlinked);
         }
         reaped
     }
@@ -407,7 +407,7 @@ where
     pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Remains<K, V>> {
         let Some(retired) = entry.slot.reap(guard) else {
             if entry.slot.state() == State::Closed {
-                self.keep(self.index.remove(entry));
+                self.keep_aside(self.index.remove(entry));
             }
             return None;
         };
@@ -449,10 +449,18 @@ where
         });
     }
 
-    /// What was taken out of the index stays until the guards of now have gone.
-    pub(super) fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
+    /// What was taken out of the index stays until the guards of now have gone. What has stayed for so long goes, with its key: not to be called
+    /// under a guard or a lock.
+    fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
         if let Some(entry) = unlinked {
             self.unlinked.put(entry);
+        }
+    }
+
+    /// The same, where no key's destructor may run. Somebody is to [tend](Self::tend_graves) the graves soon.
+    pub(super) fn keep_aside(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
+        if let Some(entry) = unlinked {
+            self.unlinked.put_aside(entry);
         }
     }
 
@@ -460,7 +468,7 @@ where
         self.graves.put(retired);
     }
 
-    /// Gives back this thread's retired weak counts, if they are many or hold much. To be called without a guard, which would hold them
+    /// Gives back what this thread has retired and unlinked, if that is many or holds much. To be called without a guard, which would hold it
     /// back.
     pub(super) fn tend_graves(&self) {
         if self.graves.is_full() {
@@ -543,7 +551,7 @@ pub const fn inline_bytes<V>() -> u64 {
 /// ghosts (13).
 pub const fn entry_bytes<K, V>() -> u64 {
     const PLACES: usize = 46;
-    (size_of::<usize>() + size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
+    (size_of::<Entry<K, V>>() + PLACES) as u64 + inline_bytes::<V>()
 }
 
 pub(super) fn subtract(sum: &AtomicU64, amount: u64) {

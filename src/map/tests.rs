@@ -1,8 +1,9 @@
-//! What cannot be seen from outside: reads while the bucket is locked.
+//! What cannot be seen from outside: reads while a shard is locked, destructors under guards.
 
 use super::WeakMap;
-use crate::heap::Scripted;
+use crate::{heap::Scripted, sync::is_inside};
 use std::{
+    cell::Cell,
     hash::{BuildHasherDefault, Hasher},
     sync::mpsc,
     thread,
@@ -58,4 +59,49 @@ fn reads_wait_for_nobody() {
             }
         });
     });
+}
+
+thread_local! {
+    /// Keys that this thread dropped, and how many of them under a guard.
+    static DROPPED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key(u64);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        let (all, inside) = DROPPED.get();
+        DROPPED.set((all + 1, inside + usize::from(is_inside())));
+    }
+}
+
+/// A guard is a lock to others: memory waits for it. And who holds one may hold more: the table of loads, an entry's `Writing`.
+#[test]
+fn keys_are_dropped_under_no_guard() {
+    let heap = Scripted::new();
+    let builder = WeakMap::builder().limit(1 << 20).heap(heap.clone()).weigher(|_, _| 1).max_weight(5_000);
+    let map = builder.build().unwrap();
+    for round in 0..20 {
+        let first = round * 1_000;
+        (first..first + 1_000).for_each(|key| drop(map.insert(Key(key), key)));
+        let held: Vec<_> = (first..first + 30).map(|key| map.get(&Key(key))).collect();
+        heap.set(2 << 20);
+        map.collect();
+        heap.set(0);
+        drop(held);
+        // Rows of graves go round, and the sweeper forgets what was removed.
+        (first + 1_000..first + 1_600).for_each(|key| {
+            map.insert(Key(key), key);
+            map.remove(&Key(key));
+        });
+        // Dead ones make way for what is loaded and inserted.
+        (first..first + 15).for_each(|key| drop(map.get_or_insert_with(Key(key), || key)));
+        (first + 15..first + 30).for_each(|key| drop(map.insert(Key(key), key)));
+        map.retain(|key, _| key.0 % 3 > 0);
+    }
+    map.clear();
+    let (all, inside) = DROPPED.get();
+    assert!(all > 20_000, "{all} keys were dropped");
+    assert_eq!(inside, 0, "of {all}");
 }

@@ -230,7 +230,7 @@ pub fn give_back(row: &'static CachePadded<Row>) {
 }
 
 /// Runs `f` when every guard of now has gone: at once, if there is none. Call it after the thing was taken out. It must not panic. Who calls
-/// it under a guard, maybe with locks, runs nothing that waits before the guard goes.
+/// it under a guard, maybe with locks, runs nothing that waits before the guard goes. [`Readers`] are for who does without a closure.
 pub fn defer(f: impl FnOnce() + Send + 'static) {
     run_after(GUARD, &deferred().for_guards, f);
 }

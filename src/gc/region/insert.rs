@@ -54,29 +54,40 @@ where
                 let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Guard| {
                     self.replace(entry, &mut value, weight, guard)
                 };
-                if let Some(Some(displaced)) = self.index.read(hash, &key, replace) {
-                    self.counters.replaced();
-                    let replaced = self.settle(displaced);
+                if let Some(found) = self.index.read(hash, &key, replace) {
+                    let replaced = found.map(|displaced| {
+                        self.counters.replaced();
+                        self.settle(displaced)
+                    });
                     self.tend_graves();
-                    return replaced;
+                    if let Some(replaced) = replaced {
+                        return replaced;
+                    }
                 }
             }
             let entry = StrongArc::new(Entry::vacant(hash, key));
             entry.set_weight(weight);
             entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
             match self.link(entry) {
-                Ok(()) => {
+                Ok(many) => {
+                    if many {
+                        self.tidy();
+                    }
                     self.counters.count(Frequent::Addition);
                     self.counters.row().inspect(|row| row.go_on());
                     return None;
                 }
-                Err(entry) => (key, value) = self.take_apart(entry),
+                Err(entry) => {
+                    (key, value) = self.take_apart(entry);
+                    self.tend_graves();
+                }
             }
         }
     }
 
-    /// Links an entry whose slot is filled, unless its key is there: then gives it back.
-    pub fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<(), StrongArc<Entry<K, V>>> {
+    /// Links an entry whose slot is filled, unless its key is there: then gives it back. Whether many wait for the sweeper then, and it is time to
+    /// [tidy](Self::tidy): under no guard or lock, for that forgets keys.
+    fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<bool, StrongArc<Entry<K, V>>> {
         // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
         let linking = Linking::begin(self, entry.weight());
         let (indexed, entry) = entry.split();
@@ -86,18 +97,16 @@ where
             // The first of an empty region: later than all that is elsewhere.
             self.sums.coldest.store(self.ledger.now.fetch_add(1, Relaxed), Relaxed);
         }
-        if self.incoming.put(Came { entry, origin: None }) % MANY_CAME == 0 {
-            self.tidy();
-        }
-        Ok(())
+        Ok(self.incoming.put(Came { entry, origin: None }) % MANY_CAME == 0)
     }
 
-    /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that.
+    /// Makes sure that the key is there: links `entry` unless a living value is there already, and returns that. To be followed by
+    /// [`tidy_after_load`](Self::tidy_after_load), under no guard or lock.
     pub fn link_unless_alive(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Arc<V>> {
         loop {
             let Some(there) = self.index.get(entry.hash(), entry.key()) else {
                 match self.link(StrongArc::clone(entry)) {
-                    Ok(()) => return None,
+                    Ok(_) => return None,
                     Err(_) => continue,
                 }
             };
@@ -106,6 +115,14 @@ where
             }
             self.bury(&there, guard);
         }
+    }
+
+    /// What a load left for later.
+    pub fn tidy_after_load(&self) {
+        if self.incoming.len_of_own() >= MANY_CAME {
+            self.tidy();
+        }
+        self.tend_graves();
     }
 
     /// A new value in the place of a strong one, which is handed back; whether many counts wait in this thread's graves then. `None`,
@@ -160,7 +177,7 @@ where
             Err(back) => {
                 self.discharge(weight);
                 *value = Some(back);
-                self.keep(self.index.remove(entry));
+                self.keep_aside(self.index.remove(entry));
                 None
             }
         }
