@@ -81,7 +81,7 @@ pub trait Handle {
     fn hash(&self) -> u64;
     /// Has what it points to loaded, for who looks at it soon.
     fn prefetch(&self) {}
-    /// Removed, or not strong any more: the policy drops the handle without a word.
+    /// Removed, or not strong any more: the policy forgets it.
     fn is_gone(&self) -> bool;
 }
 
@@ -155,6 +155,8 @@ pub struct Clock<H, G = GhostTable> {
     doomed: VecDeque<Victim<H>>,
     /// The weight of those two.
     aside: u64,
+    /// Entries that were met gone, for the owner to drop.
+    gone: Vec<H>,
     steps: u64,
 }
 
@@ -193,6 +195,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             returning: VecDeque::new(),
             doomed: VecDeque::new(),
             aside: 0,
+            gone: Vec::new(),
             steps: 0,
         }
     }
@@ -311,20 +314,36 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         self.coming + self.window_weight() + self.main.weight() + self.aside
     }
 
-    /// Drops the handles of all entries that are gone. Walks through everything.
+    /// Forgets all entries that are gone. Walks through everything.
     pub fn remove_gone(&mut self) {
         for ring in [&mut self.young, &mut self.old, &mut self.main] {
-            ring.retain(|entry| !entry.is_gone());
+            ring.remove(H::is_gone, |entry| self.gone.push(entry));
         }
-        self.incoming.retain(|(entry, _)| !entry.is_gone());
-        self.incoming.shrink_to_fit();
+        let (gone, kept) =
+            std::mem::take(&mut self.incoming).into_iter().partition(|(entry, _)| entry.is_gone());
+        self.incoming = kept;
+        self.gone.extend(Vec::into_iter(gone).map(|(entry, _)| entry));
         self.coming = self.incoming.iter().map(|(_, weight)| weight).sum();
         for queue in [&mut self.returning, &mut self.doomed] {
-            queue.retain(|victim| !victim.entry.is_gone());
-            queue.shrink_to_fit();
+            for victim in std::mem::take(queue) {
+                match victim.entry.is_gone() {
+                    true => self.gone.push(victim.entry),
+                    false => queue.push_back(victim),
+                }
+            }
         }
         let aside = self.returning.iter().chain(&self.doomed);
         self.aside = aside.map(|victim| victim.weight).sum();
+    }
+
+    /// An entry that the owner has met gone: it goes with those of [`take_gone`](Self::take_gone).
+    pub fn forget(&mut self, entry: H) {
+        self.gone.push(entry);
+    }
+
+    /// The entries that were met gone since. What their drop does is none of the clock's business, nor of who holds its lock.
+    pub fn take_gone(&mut self) -> Vec<H> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Lets go of any entry, until there is none.
@@ -333,8 +352,9 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         if let Some(victim) = aside {
             return Some(victim.entry);
         }
-        if let Some((entry, _)) = self.incoming.pop() {
-            return Some(entry);
+        let waiting = self.incoming.pop().map(|(entry, _)| entry).or_else(|| self.gone.pop());
+        if waiting.is_some() {
+            return waiting;
         }
         let rings = [&mut self.young, &mut self.old, &mut self.main];
         rings.into_iter().find_map(Ring::pop).map(|slot| slot.entry)

@@ -170,6 +170,7 @@ where
             let budget = self.budget(&rings, 0);
             rings.clock.drain(budget, 2 * came);
             self.tell_ages(&mut rings);
+            unlock(rings);
         }
     }
 
@@ -196,7 +197,7 @@ where
         self.tell_ages(&mut rings);
         rings.clock.prefetch_entries();
         let any_weak = !rings.weak.is_empty();
-        drop(rings);
+        unlock(rings);
         let mut done = self.release(batch, net);
         done.swept = swept;
         if any_weak {
@@ -227,7 +228,9 @@ where
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);
             rings.clock.remove_gone();
-            rings.weak.retain(|came| came.entry.slot.state() != State::Closed);
+            for came in mem::take(&mut rings.weak) {
+                self.sort(came, rings);
+            }
         }
         came
     }
@@ -242,7 +245,7 @@ where
                 rings.clock.readmit(came.entry, origin);
             }
             (State::Weak, _) => rings.weak.push_back(came),
-            (State::Closed, _) => (),
+            (State::Closed, _) => rings.clock.forget(came.entry),
         }
     }
 
@@ -460,6 +463,13 @@ where
         }
         entry.slot.state() != State::Closed
     }
+}
+
+/// Lets go of the rings, and then of what was met gone: the last handle of an entry takes its key with it, and that may have a destructor.
+fn unlock<K, V>(mut rings: MutexGuard<'_, Box<Rings<K, V>>>) {
+    let gone = rings.clock.take_gone();
+    drop(rings);
+    drop(gone);
 }
 
 enum Freed {

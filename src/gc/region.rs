@@ -14,7 +14,7 @@
 //!    exact when nothing runs.
 //! 3. Where a weigher was given, weight and slot change together under [`Entry::write`]; readers never wait for it.
 //! 4. Whoever closes a slot removes the entry from the index; whoever finds a closed one there may, too.
-//! 5. No user code runs under a lock of this file, but `Eq` under a shard's, and destructors of keys whose entries the sweeper forgets.
+//! 5. No user code runs under a lock of this file, but `Eq` under a shard's.
 
 use super::{
     Sweep,

@@ -132,7 +132,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     #[inline(always)] // into the loop over what is new
     fn place(&mut self, entry: H, origin: Option<Origin>) {
         if entry.is_gone() {
-            return;
+            return self.gone.push(entry);
         }
         let counted = Weight::of(entry.weight());
         let (weight, capacity) = (counted.value(), self.budget.capacity);
@@ -226,7 +226,9 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         while self.young.weight() > self.balance.half() {
             let Some(slot) = self.young.pop() else { return };
             self.steps += 1;
-            if !slot.entry.is_gone() {
+            if slot.entry.is_gone() {
+                self.gone.push(slot.entry);
+            } else {
                 slot.entry.set_uses(0);
                 let slot = Slot { weight: Weight::of(slot.entry.weight()), ..slot };
                 self.old.push(slot);
@@ -239,7 +241,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         let victim = self.doomed.pop_front()?;
         self.aside -= victim.weight;
         if victim.entry.is_gone() {
-            return None;
+            return self.meet_gone(victim.entry);
         }
         if spares && victim.entry.uses() > 0 {
             self.put_back(victim);
@@ -254,7 +256,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         let slot = self.old.pop().or_else(|| self.young.pop())?;
         self.steps += 1;
         if slot.entry.is_gone() {
-            return None;
+            return self.meet_gone(slot.entry);
         }
         if spares && self.earns_main(&slot.entry) {
             self.enter_main(slot.entry);
@@ -280,7 +282,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         self.steps += 1;
         let uses = slot.entry.uses();
         if slot.entry.is_gone() {
-            return None;
+            return self.meet_gone(slot.entry);
         }
         if spares && uses > 0 {
             self.balance.met_used();
@@ -292,6 +294,13 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         self.balance.met_cold();
         let stamp = self.time.now - self.time.age(slot.stamp);
         Some(self.doom(slot.entry, slot.weight, Left::Main, stamp))
+    }
+
+    /// No victim.
+    #[cold]
+    fn meet_gone(&mut self, entry: H) -> Option<Victim<H>> {
+        self.gone.push(entry);
+        None
     }
 
     /// Lets go of an entry; its ghost stays.

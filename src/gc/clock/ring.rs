@@ -162,11 +162,13 @@ impl<H> Ring<H> {
         self.head.iter().rev().take(most).map(|slot| &slot.entry)
     }
 
-    /// Keeps, in order, the slots that `keep` approves of.
-    pub fn retain(&mut self, keep: impl Fn(&H) -> bool) {
+    /// Takes out what is gone, and keeps the others in order.
+    pub fn remove(&mut self, is_gone: impl Fn(&H) -> bool, mut take: impl FnMut(H)) {
         for _ in 0..self.len {
-            let slot = self.pop().filter(|slot| keep(&slot.entry));
-            slot.into_iter().for_each(|slot| self.push(slot));
+            match self.pop() {
+                Some(slot) if is_gone(&slot.entry) => take(slot.entry),
+                slot => slot.into_iter().for_each(|slot| self.push(slot)),
+            }
         }
         self.spare = Vec::new();
         if self.head.is_empty() {
@@ -263,10 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn retain_keeps_order_and_total() {
+    fn remove_keeps_order_and_total() {
         let mut ring = Ring::new();
         (0..1_000).for_each(|n| ring.push(slot(n, n as u64)));
-        ring.retain(|name| (name.get() - 1) % 3 == 0);
+        let mut removed = 0;
+        ring.remove(|name| (name.get() - 1) % 3 > 0, |_| removed += 1);
+        assert_eq!(removed, 666);
         assert_eq!(ring.weight(), (0..1_000).filter(|n| n % 3 == 0).sum::<u64>());
         let left: Vec<_> = std::iter::from_fn(|| ring.pop()).map(|slot| number(&slot)).collect();
         assert!(left.iter().copied().eq((0..1_000).filter(|n| n % 3 == 0)));

@@ -1,7 +1,8 @@
-//! What one insert may cost.
+//! What one insert may cost, and what runs under the rings' lock.
 
 use super::{Bounds, Region};
-use crate::sync::{Arc, Guard, lock, shared};
+use crate::sync::{Arc, Guard, Weak, lock, shared};
+use std::cell::{Cell, RefCell};
 
 /// Steps that the hands make in the costliest of `count` inserts of new keys, and in all of them.
 fn steps_of(region: &Region<u64, u64>, keys: std::ops::Range<u64>) -> (u64, u64) {
@@ -47,4 +48,47 @@ fn entries_that_have_gone_do_not_stand_for_strips() {
     insert(4, 11);
     region.fit();
     assert_eq!(region.sums.weight.load(crate::sync::tally::Relaxed), 0);
+}
+
+thread_local! {
+    static REGION: RefCell<Weak<Region<Key, u64>>> = const { RefCell::new(Weak::new()) };
+    /// Keys that were dropped, and how many of them under the rings' lock.
+    static DROPPED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+#[derive(PartialEq, Eq)]
+struct Key(u64);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        let Some(region) = REGION.with_borrow(Weak::upgrade) else { return };
+        let (all, locked) = DROPPED.get();
+        DROPPED.set((all + 1, locked + usize::from(region.rings.try_lock().is_err())));
+    }
+}
+
+#[test]
+fn keys_of_entries_that_went_are_dropped_under_no_lock() {
+    let region = Arc::new(Region::new(
+        Bounds { max_weight: Some(1_000), ..Bounds::default() },
+        shared::Arc::default(),
+    ));
+    REGION.set(Arc::downgrade(&region));
+    let hash = |key: u64| key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for key in 0..20_000 {
+        region.insert(hash(key), Key(key), Arc::new(key), 1, Guard::new());
+        region.fit();
+        // Met in every ring: while they are new, a little later, and by hands alone.
+        for ago in [1, 7, 300, 900] {
+            let key = u64::saturating_sub(key, ago);
+            if key % 5 == ago % 5 {
+                region.remove(hash(key), &Key(key), Guard::new());
+                region.tidy_if_worth_it();
+            }
+        }
+    }
+    region.clear();
+    let (all, locked) = DROPPED.get();
+    assert!(all > 20_000, "{all} keys were dropped");
+    assert_eq!(locked, 0, "of {all}");
 }
