@@ -108,7 +108,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         ring.firsts(FETCHED).for_each(|entry| ghosts.prefetch(entry.hash()));
     }
 
-    /// Has the entries loaded that the hands of the next sweep will meet.
+    /// Has the entries loaded that the hands will meet next: best asked for when a sweep is over, and again when another thread's begins.
     pub fn prefetch_entries(&self) {
         if self.is_large() {
             let (ring, _) = self.due();
