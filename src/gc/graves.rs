@@ -10,7 +10,7 @@
 //!    one of these.
 //! 2. Whoever empties urns leaves `len` and `room` alone, but for that thread.
 
-use super::{bag::Bag, ledger::Pending};
+use super::{bag::Bag, ledger::Pending, region::inline_bytes};
 use crate::sync::{
     CachePadded, OnceCell, Readers, lock_shared, number,
     number::EXCLUSIVE,
@@ -78,8 +78,8 @@ impl<C: Pointer> Graves<C> {
     }
 
     /// Puts one in and gives none back: for who is under a guard or a lock, where no destructor of a key's may run.
-    pub fn put_aside(&self, count: C) {
-        self.rest.put(Grave::new(count, None));
+    pub fn put_aside(&self, count: C) -> bool {
+        self.rest.put(Grave::new(count, None)) >= Self::MANY
     }
 
     /// For a thread that has no row, or no urns yet, or a full row.
@@ -88,7 +88,7 @@ impl<C: Pointer> Graves<C> {
         if let Some(row) = self.rows.get(number()) {
             row.urns.get_or_init(|| (0..Self::MANY).map(|_| Urn::new()).collect());
         }
-        self.rest.put(Grave::new(count, None)) >= Self::MANY
+        self.put_aside(count)
     }
 
     /// Puts many in.
@@ -134,7 +134,7 @@ impl<C: Pointer> Graves<C> {
 
     /// So many a thread keeps at the most: 40, or what holds 64 KiB.
     const MANY: usize = {
-        let many = (64 << 10) / size_of::<[usize; 2]>().saturating_add(size_of::<C::Target>());
+        let many = (64 << 10) / inline_bytes::<C::Target>() as usize;
         if many == 0 {
             1
         } else if cfg!(weakmap_loom) {

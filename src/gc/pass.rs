@@ -14,7 +14,6 @@
 use super::{
     Sweep,
     clock::{Budget, Handle, Victim},
-    graves::Grave,
     ledger::{Cause, update},
     quota::slack,
     region::{Came, Region, Rings, inline_bytes, quietly, subtract},
@@ -497,8 +496,7 @@ where
     }
 
     fn bury(&self) {
-        open_graves(self.graves.take_all());
-        open_graves(self.unlinked.take_all());
+        self.open_all_graves();
     }
 
     fn idle_since(&self) -> Option<u64> {
@@ -526,13 +524,6 @@ fn drop_all<T>(events: &Events, values: &mut impl Iterator<Item = T>) {
             values.by_ref().for_each(drop);
             some_left = false;
         });
-    }
-}
-
-/// Gives counts back after the guards of now; before it returns, where there are none.
-pub fn open_graves<C: Send + 'static>(graves: Vec<Grave<C>>) {
-    if !graves.is_empty() {
-        defer(move || drop(graves));
     }
 }
 

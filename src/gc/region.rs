@@ -21,10 +21,10 @@ use super::{
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
-    graves::{Grave, Graves},
+    graves::Graves,
     learned::Learned,
-    ledger::{Cause, Ledger},
-    pass::{self, Tray},
+    ledger::Ledger,
+    pass::Tray,
 };
 use crate::{
     entry::{Entry, Writing},
@@ -32,8 +32,8 @@ use crate::{
     slot::{Displaced, Found, Retired, State},
     stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Mutex, StrongArc, defer_for_pins, lock,
-        pin::{self, Pin},
+        Arc, Guard, Mutex, StrongArc, lock,
+        pin::Pin,
         shared,
         tally::{AtomicU64, Relaxed},
     },
@@ -414,71 +414,6 @@ where
         Some(Remains { retired, unlinked: self.index.remove(entry) })
     }
 
-    /// What was reaped, so many: counted, and pending until the guards of now have gone.
-    pub(super) fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
-        self.events.reaped.fetch_add(reaped, Relaxed);
-        let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
-        self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
-    }
-
-    /// Gives back what the slot owned; the value, if it is alive.
-    fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
-        let Displaced { value, state, retired } = displaced;
-        self.retire(retired);
-        if let (State::Strong, Some(value)) = (state, &value) {
-            self.wait_for_pins(value);
-        }
-        value
-    }
-
-    /// What a slot gave up that was strong, in an exchange by this thread: a pinned read may have handed out a reference. Then one count waits for it.
-    #[inline]
-    fn wait_for_pins(&self, value: &Arc<V>) {
-        if pin::pinned_since_exchange() {
-            self.keep_for_pins(Arc::clone(value));
-        }
-    }
-
-    #[cold]
-    fn keep_for_pins(&self, value: Arc<V>) {
-        let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Pin);
-        let events = shared::Arc::clone(&self.events);
-        defer_for_pins(move || {
-            quietly(&events, || drop(value));
-            drop(pending);
-        });
-    }
-
-    /// What was taken out of the index stays until the guards of now have gone. What has stayed for so long goes, with its key: not to be called
-    /// under a guard or a lock.
-    fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
-        if let Some(entry) = unlinked {
-            self.unlinked.put(entry);
-        }
-    }
-
-    /// The same, where no key's destructor may run. Somebody is to [tend](Self::tend_graves) the graves soon.
-    pub(super) fn keep_aside(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
-        if let Some(entry) = unlinked {
-            self.unlinked.put_aside(entry);
-        }
-    }
-
-    fn retire(&self, retired: Retired<V>) {
-        self.graves.put(retired);
-    }
-
-    /// Gives back what this thread has retired and unlinked, if that is many or holds much. To be called without a guard, which would hold it
-    /// back.
-    pub(super) fn tend_graves(&self) {
-        if self.graves.is_full() {
-            pass::open_graves(self.graves.make_room());
-        }
-        if self.unlinked.is_full() {
-            pass::open_graves(self.unlinked.make_room());
-        }
-    }
-
     /// Charges, unless that would exceed `max_weight`.
     fn charge_within(&self, weight: u64) -> bool {
         let most = self.bounds.max_weight.unwrap_or(u64::MAX);
@@ -559,5 +494,6 @@ pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
 }
 
 mod insert;
+mod retire;
 #[cfg(all(test, not(weakmap_loom)))]
 mod tests;

@@ -1,0 +1,93 @@
+//! What leaves slots and index, and waits for who may be looking at it yet: readers, or pins.
+
+use super::{Region, inline_bytes, quietly};
+use crate::{
+    entry::Entry,
+    gc::{graves::Grave, ledger::Cause},
+    slot::{Displaced, Retired, State},
+    sync::{Arc, StrongArc, defer, defer_for_pins, pin, shared, tally::Relaxed},
+};
+
+impl<K, V> Region<K, V>
+where
+    K: Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// What was reaped, so many: counted, and pending until the guards of now have gone.
+    pub fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
+        self.events.reaped.fetch_add(reaped, Relaxed);
+        let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
+        self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
+    }
+
+    /// Gives back what the slot owned; the value, if it is alive.
+    pub fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
+        let Displaced { value, state, retired } = displaced;
+        self.retire(retired);
+        if let (State::Strong, Some(value)) = (state, &value) {
+            self.wait_for_pins(value);
+        }
+        value
+    }
+
+    /// What a slot gave up that was strong, in an exchange by this thread: a pinned read may have handed out a reference. Then one count waits for it.
+    #[inline]
+    pub fn wait_for_pins(&self, value: &Arc<V>) {
+        if pin::pinned_since_exchange() {
+            self.keep_for_pins(Arc::clone(value));
+        }
+    }
+
+    #[cold]
+    fn keep_for_pins(&self, value: Arc<V>) {
+        let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Pin);
+        let events = shared::Arc::clone(&self.events);
+        defer_for_pins(move || {
+            quietly(&events, || drop(value));
+            drop(pending);
+        });
+    }
+
+    /// What was taken out of the index stays until the guards of now have gone. What has stayed for so long goes, with its key: not to be called
+    /// under a guard or a lock.
+    pub fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
+        if let Some(entry) = unlinked {
+            self.unlinked.put(entry);
+        }
+    }
+
+    /// The same, where no key's destructor may run. Somebody is to [tend](Self::tend_graves) the graves soon.
+    pub fn keep_aside(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
+        if let Some(entry) = unlinked {
+            self.unlinked.put_aside(entry);
+        }
+    }
+
+    pub fn retire(&self, retired: Retired<V>) {
+        self.graves.put(retired);
+    }
+
+    /// Gives back what this thread has retired and unlinked, if that is many or holds much. To be called without a guard, which would hold it
+    /// back.
+    pub fn tend_graves(&self) {
+        if self.graves.is_full() {
+            open_graves(self.graves.make_room());
+        }
+        if self.unlinked.is_full() {
+            open_graves(self.unlinked.make_room());
+        }
+    }
+
+    /// Gives back what all threads have retired and unlinked.
+    pub fn open_all_graves(&self) {
+        open_graves(self.graves.take_all());
+        open_graves(self.unlinked.take_all());
+    }
+}
+
+/// Gives counts back after the guards of now; before it returns, where there are none.
+fn open_graves<C: Send + 'static>(graves: Vec<Grave<C>>) {
+    if !graves.is_empty() {
+        defer(move || drop(graves));
+    }
+}
