@@ -48,14 +48,6 @@ impl<T> Bag<T> {
         self.0[stripe(STRIPES)].take()
     }
 
-    /// Puts many in. Holds a lock for the pushes alone.
-    pub fn put_all(&self, new: impl Iterator<Item = T>) {
-        let stripe = &self.0[stripe(STRIPES)];
-        let mut items = lock(&stripe.items);
-        items.extend(new);
-        stripe.len.store(items.len(), Relaxed);
-    }
-
     /// Hands all to `f`, stripe by stripe, under no lock.
     pub fn drain_all(&self, f: impl FnMut(Vec<T>)) {
         self.0.iter().map(|stripe| stripe.take()).for_each(f);

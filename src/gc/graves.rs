@@ -91,9 +91,9 @@ impl<C: Pointer> Graves<C> {
         self.put_aside(count)
     }
 
-    /// Puts many in.
-    pub fn put_all(&self, graves: impl Iterator<Item = Grave<C>>) {
-        self.rest.put_all(graves);
+    /// The same, with bytes that come back with it.
+    pub fn put_pending(&self, count: C, pending: Pending) {
+        self.rest.put(Grave::new(count, Some(Box::new(pending))));
     }
 
     /// Whether this thread's are many, or hold much.

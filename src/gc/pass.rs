@@ -16,17 +16,17 @@ use super::{
     clock::{Budget, Handle, Victim},
     ledger::{Cause, update},
     quota::slack,
-    region::{Came, Region, Rings, inline_bytes, quietly, subtract},
+    region::{Came, Region, Rings, Sums, inline_bytes, quietly, subtract},
 };
 use crate::{
     entry::Entry,
     heap::Net,
     index::Keyed,
-    slot::{Retired, State},
+    slot::State,
     stats::{Events, count},
     sync::{
-        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer, defer_for_pins, flush_if_any, lock,
-        lock_shared, pin, shared, tally::Relaxed,
+        Arc, Guard, MutexGuard, StrongArc, TryLockError, defer_for_pins, flush_if_any, lock, lock_shared,
+        pin, shared, spin, tally::Relaxed,
     },
 };
 use std::mem;
@@ -37,8 +37,12 @@ const REVIEWED: usize = 16;
 const MOST_FETCHED: usize = 64;
 /// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](super::quota)).
 const FEW_STEPS: u64 = 128;
-/// Where threads meet at the rings, so many sweeps begin half of that before `max_weight`: who finds another at it goes on.
+/// Where threads meet at the rings, so many sweeps begin so many entries (half of what they may go ahead at the most) before `max_weight`: who finds
+/// another at it goes on.
 const CROWDED: u64 = 64;
+const EARLY: u64 = 64;
+/// Who waits for a sweep looks so often whether it is over before it sleeps: some 10 µs, as long as a sweep. To be woken takes longer.
+const SPINS: u32 = if cfg!(weakmap_loom) { 0 } else { 16 };
 
 /// What a sweep is after.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +98,6 @@ impl Swept {
 /// Entries that were stripped, and what they weigh together.
 struct Batch<K, V> {
     entries: Vec<Stripped<K, V>>,
-    /// The weak counts of those that were reaped.
-    retired: Vec<Retired<V>>,
     weight: u64,
 }
 
@@ -110,14 +112,11 @@ struct Stripped<K, V> {
 
 /// Of no entries: what the last batch lay in, for the next one.
 #[derive(Debug)]
-pub struct Tray<K, V> {
-    entries: Vec<Stripped<K, V>>,
-    retired: Vec<Retired<V>>,
-}
+pub struct Tray<K, V>(Vec<Stripped<K, V>>);
 
 impl<K, V> Default for Tray<K, V> {
     fn default() -> Self {
-        Self { entries: Vec::new(), retired: Vec::new() }
+        Self(Vec::new())
     }
 }
 
@@ -148,16 +147,32 @@ where
     /// The weight beyond which sweeps begin.
     #[inline]
     pub(super) fn full(&self, most: u64) -> u64 {
-        if self.sums.crowded.load(Relaxed) == 0 { most } else { most - slack(most) / 2 }
+        most.saturating_sub(self.sums.early.load(Relaxed))
     }
 
     fn rings_to_fit(&self, most: u64) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
-        let crowded = &self.sums.crowded;
+        let Sums { crowded, early, .. } = &self.sums;
         if let Some(rings) = self.try_rings() {
-            update(crowded, crowded.load(Relaxed).saturating_sub(1));
+            let left = crowded.load(Relaxed).saturating_sub(1);
+            update(crowded, left);
+            if left == 0 {
+                update(early, 0);
+            }
             return Some(rings);
         }
-        update(crowded, CROWDED);
+        if crowded.load(Relaxed) < CROWDED / 2 {
+            crowded.store(CROWDED, Relaxed);
+            update(early, (EARLY * self.average_weight()).min(slack(most) / 2));
+        }
+        for _ in 0..SPINS {
+            if self.sums.weight.load(Relaxed) <= most {
+                return None;
+            }
+            if let Some(rings) = self.try_rings() {
+                return Some(rings);
+            }
+            spin();
+        }
         (self.sums.weight.load(Relaxed) > most).then(|| lock(&self.rings))
     }
 
@@ -316,8 +331,8 @@ where
 
     /// Step 1, second half.
     fn strip_batch(&self, rings: &mut Rings<K, V>, order: Order) -> Batch<K, V> {
-        let Tray { entries, retired } = mem::take(&mut *lock_shared(&self.tray));
-        let mut batch = Batch { entries, retired, weight: 0 };
+        let Tray(entries) = mem::take(&mut *lock_shared(&self.tray));
+        let mut batch = Batch { entries, weight: 0 };
         let quota = self.quota(order.want);
         let Some(left) = quota.left(self, 0, 0, true) else { return batch };
         let budget = self.budget_of_pass(rings, order, left);
@@ -398,29 +413,25 @@ where
 
     /// Steps 3 and 4.
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
-        let (mut weight, mut unlinked) = (0, Vec::new());
+        let (mut weight, mut reaped) = (0, Vec::with_capacity(batch.entries.len()));
         let guard = Guard::new();
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
             if let Some(remains) = self.inter(&came.entry, &guard) {
-                batch.retired.push(remains.retired);
-                unlinked.extend(remains.unlinked);
+                reaped.push(remains);
                 weight += its;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
             }
         }
         drop(guard);
-        if !unlinked.is_empty() {
-            defer(move || drop(unlinked));
-        }
-        done.reaped = batch.retired.len() as u64;
+        *lock_shared(&self.tray) = Tray(batch.entries);
+        done.reaped = reaped.len() as u64;
         // The stripped were not counted as weak yet: whoever took one over counted it off.
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
         if done.reaped > 0 {
             subtract(&self.sums.entries, done.reaped);
-            self.retire_all(done.reaped, batch.retired.drain(..));
+            self.inhume(reaped);
         }
-        *lock_shared(&self.tray) = Tray { entries: batch.entries, retired: batch.retired };
         done.freed = match freed {
             Freed::Later(bytes) => bytes,
             Freed::Unknown => self.learned.bytes(weight),

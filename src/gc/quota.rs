@@ -7,7 +7,7 @@ use crate::sync::tally::Relaxed;
 pub const BATCH: usize = 64;
 /// A sweep that makes room under `max_weight` goes below it, so that not each insert sweeps: by this part of it and so many entries at the
 /// most, and only as long as the hands have made few steps. (An insert pays for one sweep, so neither may be large.)
-const SLACK: u64 = 1024;
+const SLACK: u64 = 128;
 const AHEAD: usize = 16;
 
 /// What a batch is after, with what is looked up once for all of it.

@@ -41,7 +41,7 @@ use crate::{
 use equivalent::Equivalent;
 use std::{
     collections::VecDeque,
-    iter, mem,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -146,8 +146,9 @@ pub struct Sums {
     pub found: AtomicU64,
     /// When the entry under the hand came there, or `u64::MAX` for an empty ring: a hint for choosing among regions.
     pub coldest: AtomicU64,
-    /// Sweeps to come that make room early: threads have met at the rings.
+    /// Sweeps to come that make room early, for threads have met at the rings; and by which weight.
     pub crowded: AtomicU64,
+    pub early: AtomicU64,
 }
 
 impl Sums {
@@ -396,7 +397,7 @@ where
         if let Some(Remains { retired, unlinked }) = remains {
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
-            self.retire_all(1, iter::once(retired));
+            self.retire_reaped(retired);
             self.keep_aside(unlinked);
         }
         reaped

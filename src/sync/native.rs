@@ -9,7 +9,7 @@ use super::{
     pin::{ROWS, is_pinned_by},
 };
 pub use once_cell::sync::OnceCell;
-use std::{cell::Cell, io, thread, time::Duration};
+use std::{cell::Cell, hint, io, thread, time::Duration};
 pub use std::{
     sync::{
         Arc, Mutex, MutexGuard, TryLockError, Weak,
@@ -30,6 +30,11 @@ pub fn fence_after_exchange() {
     } else {
         fence(Ordering::SeqCst);
     }
+}
+
+/// Waits for half a microsecond or so, for who will not wait long.
+pub fn spin() {
+    (0..32).for_each(|_| hint::spin_loop());
 }
 
 /// Stores, then fences: on x86 by one locked exchange.

@@ -11,7 +11,7 @@ const ADVANTAGE: f64 = 1.25;
 /// Entries that the incoming keep room for.
 const ROOM: usize = 256;
 /// Smaller clocks' entries are in a cache anyway.
-const LARGE: usize = 1 << 15;
+const LARGE: usize = 1 << 12;
 /// Entries of each kind that are loaded before the hands move: as many as a sweep meets.
 const FETCHED: usize = 16;
 

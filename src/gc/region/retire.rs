@@ -1,6 +1,6 @@
 //! What leaves slots and index, and waits for who may be looking at it yet: readers, or pins.
 
-use super::{Region, inline_bytes, quietly};
+use super::{Region, Remains, inline_bytes, quietly};
 use crate::{
     entry::Entry,
     gc::{graves::Grave, ledger::Cause},
@@ -13,11 +13,19 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// What was reaped, so many: counted, and pending until the guards of now have gone.
-    pub fn retire_all(&self, reaped: u64, all: impl Iterator<Item = Retired<V>>) {
-        self.events.reaped.fetch_add(reaped, Relaxed);
-        let mut pending = Some(Box::new(self.ledger.pend(reaped * inline_bytes::<V>(), Cause::Reader)));
-        self.graves.put_all(all.map(|retired| Grave::new(retired, pending.take())));
+    /// What a batch reaped: counted, and pending until the guards of now have gone. With it go keys: not to be called under a guard or a lock.
+    pub(in crate::gc) fn inhume(&self, reaped: Vec<Remains<K, V>>) {
+        let count = reaped.len() as u64;
+        self.events.reaped.fetch_add(count, Relaxed);
+        let pending = self.ledger.pend(count * inline_bytes::<V>(), Cause::Reader);
+        defer(move || drop((reaped, pending)));
+    }
+
+    /// The same for one, where no key's destructor may run: it is to be seen to by `keep_aside`.
+    pub fn retire_reaped(&self, retired: Retired<V>) {
+        self.events.reaped.fetch_add(1, Relaxed);
+        let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Reader);
+        self.graves.put_pending(retired, pending);
     }
 
     /// Gives back what the slot owned; the value, if it is alive.

@@ -18,7 +18,7 @@ pub use ::loom::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering, fence},
     },
-    thread::{Thread, current, yield_now},
+    thread::{Thread, current, yield_now, yield_now as spin},
 };
 pub use std::sync::TryLockError;
 
