@@ -1,21 +1,19 @@
 //! The map: its public methods, each a few lines over the region, the flights and the collector.
 
+mod load;
+mod whole;
+
 use crate::{
     builder::Builder,
     entry::Entry,
-    flight::{Flights, Seat},
+    flight::Flights,
     gc::{Bounds, Collector, Region, entry_bytes},
-    index::Keyed,
     pinned::Pinned,
-    stats::{Frequent, PassReport, Stats, count},
-    sync::{Arc, Guard, StrongArc, Weak, shared, tally::Relaxed},
+    stats::count,
+    sync::{Arc, Guard, Weak, shared},
 };
 use equivalent::Equivalent;
-use std::{
-    convert::Infallible,
-    fmt,
-    hash::{BuildHasher, Hash},
-};
+use std::hash::{BuildHasher, Hash};
 
 /// The hasher of keys where none is given: foldhash, seeded per map. See [`Builder::hasher`] for keys that an attacker chooses.
 pub type DefaultHasher = foldhash::fast::RandomState;
@@ -262,184 +260,6 @@ where
         removed
     }
 
-    /// The value of a key; where there is none, `load` makes it. One loader runs per key at a time: other callers wait for its value.
-    ///
-    /// If the key is inserted or removed while the loader runs, that wins: the loaded value goes to those who wait, not into the
-    /// map. A value that is too heavy to keep (see [`insert`](Self::insert)) is handed back all the same. The map makes room before
-    /// the loader runs, as much as its entries take on average.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map = WeakMap::new();
-    /// let length = map.get_or_insert_with("weak", || "weak".len());
-    /// assert_eq!(*length, 4);
-    /// assert_eq!(*map.get_or_insert_with("weak", || unreachable!()), 4);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// Where the loader does: then the next caller's loader runs.
-    ///
-    /// # Deadlocks
-    ///
-    /// Where a loader asks for the key that it loads, directly or through another thread.
-    pub fn get_or_insert_with(&self, key: K, load: impl FnOnce() -> V) -> Arc<V> {
-        match self.get_or_try_insert_with(key, || Ok::<V, Infallible>(load())) {
-            Ok(value) => value,
-            Err(never) => match never {},
-        }
-    }
-
-    /// As [`get_or_insert_with`](Self::get_or_insert_with), for a loader that can fail.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map = WeakMap::new();
-    /// let failed = map.get_or_try_insert_with("n", || "x".parse::<u32>());
-    /// assert!(failed.is_err() && map.is_empty());
-    /// assert_eq!(*map.get_or_try_insert_with("n", || "7".parse::<u32>())?, 7);
-    /// # Ok::<_, std::num::ParseIntError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// The loader's own. Each caller gets the error of its own loader: where one fails, the next one's runs.
-    pub fn get_or_try_insert_with<E>(
-        &self,
-        key: K,
-        load: impl FnOnce() -> Result<V, E>,
-    ) -> Result<Arc<V>, E> {
-        let hash = self.hash(&key);
-        let found = self.region.get(hash, &key);
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        let entry = StrongArc::new(Entry::vacant(hash, key));
-        let seat = self.flights.join(&entry);
-        seat.value(|| self.load(hash, &entry, &seat, load))
-    }
-
-    /// Entries: those with a value, and stripped ones that no pass has reaped yet. Exact when nothing runs. Constant time.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map: WeakMap<_, _> = [("pi", 3.14), ("e", 2.71)].into_iter().collect();
-    /// assert_eq!(map.len(), 2);
-    /// ```
-    pub fn len(&self) -> usize {
-        self.region.sums.entries.load(Relaxed) as usize
-    }
-
-    /// Whether there are no entries, as [`len`](Self::len) counts them.
-    ///
-    /// ```
-    /// assert!(weakmap::WeakMap::<u32, u32>::new().is_empty());
-    /// ```
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What the strong values weigh together, in the weigher's unit (without a weigher: bytes, of entries and values themselves).
-    /// Exact when nothing runs. Constant time.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map = WeakMap::builder().weigher(|_: &u32, page: &Vec<u8>| page.len() as u64).build()?;
-    /// map.insert(1, vec![0; 100]);
-    /// assert_eq!(map.weight(), 100);
-    /// # Ok::<_, weakmap::ConfigError>(())
-    /// ```
-    pub fn weight(&self) -> u64 {
-        self.region.sums.weight.load(Relaxed)
-    }
-
-    /// Removes all entries. What is inserted meanwhile may stay or go. Frees the memory of what nobody holds before it returns.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map: WeakMap<_, _> = WeakMap::from_iter([(1, 1), (2, 4)]);
-    /// map.clear();
-    /// assert!(map.is_empty());
-    /// ```
-    pub fn clear(&self) {
-        self.flights.cancel_all();
-        self.region.clear();
-    }
-
-    /// Removes the entries for which `keep` says no. Runs it under no lock, so it may use the map; an entry whose value is replaced
-    /// meanwhile stays. Each entry that is there throughout is visited once.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map: WeakMap<_, _> = WeakMap::from_iter((0..10).map(|n| (n, n * n)));
-    /// map.retain(|_, square| **square >= 25);
-    /// assert_eq!(map.len(), 5);
-    /// ```
-    pub fn retain(&self, mut keep: impl FnMut(&K, &Arc<V>) -> bool) {
-        self.region.retain(|entry, value| keep(entry.key(), value));
-        self.removed();
-    }
-
-    /// Visits the entries that have a value, in no order, without touching them. As for [`retain`](Self::retain), no lock is held.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map: WeakMap<_, _> = WeakMap::from_iter([(1, 10), (2, 20)]);
-    /// let mut sum = 0;
-    /// map.for_each(|_, value| sum += **value);
-    /// assert_eq!(sum, 30);
-    /// ```
-    pub fn for_each(&self, mut visit: impl FnMut(&K, &Arc<V>)) {
-        self.region.for_each(|entry, value| visit(entry.key(), &value));
-    }
-
-    /// A pass now, over all maps of this map's collector. See [`Collector::collect`].
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map = WeakMap::<u32, u32>::new();
-    /// let report = map.collect();
-    /// assert_eq!(report.stripped, 0); // an idle process loses nothing
-    /// ```
-    pub fn collect(&self) -> PassReport {
-        self.collector().collect()
-    }
-
-    /// What happened so far. Waits for a sweep that takes entries in or strips a batch just now.
-    ///
-    /// ```
-    /// # use weakmap::WeakMap;
-    /// let map = WeakMap::new();
-    /// map.insert("pi", 3.14);
-    /// map.get("pi");
-    /// map.get("e");
-    /// let stats = map.stats();
-    /// assert_eq!((stats.hits, stats.misses, stats.inserts), (1, 1, 1));
-    /// ```
-    pub fn stats(&self) -> Stats {
-        let counters = &self.region.counters;
-        let (events, sums) = (&self.region.events, &self.region.sums);
-        Stats {
-            hits: counters.sum(Frequent::Hit),
-            misses: counters.sum(Frequent::Miss),
-            revivals: events.revivals.load(Relaxed),
-            inserts: counters.sum(Frequent::Addition) + counters.sum(Frequent::Replacement),
-            replaced: counters.sum(Frequent::Replacement),
-            removed: events.removed.load(Relaxed),
-            too_heavy: events.too_heavy.load(Relaxed),
-            loads: events.loads.load(Relaxed),
-            stripped: events.stripped.load(Relaxed),
-            reaped: events.reaped.load(Relaxed),
-            panicked: events.panicked.load(Relaxed),
-            passes: events.passes.load(Relaxed),
-            entries: sums.entries.load(Relaxed),
-            weak: sums.weak(),
-            weight: sums.weight.load(Relaxed),
-            policy_bytes: self.region.policy_bytes(),
-            pending: self.collector().ledger().pending(),
-        }
-    }
-
     /// The collector that this map belongs to.
     ///
     /// ```
@@ -496,101 +316,6 @@ where
 
     fn removed(&self) {
         self.region.tidy_if_worth_it();
-    }
-
-    /// What the flight's value is made by: see `flight`.
-    fn load<E>(
-        &self,
-        hash: u64,
-        entry: &StrongArc<Entry<K, V>>,
-        seat: &Seat<'_, K, V>,
-        load: impl FnOnce() -> Result<V, E>,
-    ) -> Result<Arc<V>, E> {
-        // Somebody may have landed between our miss and our seat.
-        if let Some(found) = self.region.find(hash, entry.key()) {
-            return Ok(found);
-        }
-        count(&self.region.events.loads);
-        let average = self.region.average_weight();
-        let bytes = self.region.lesson(average);
-        let reserved = self.collector().reserve(bytes.unwrap_or(average));
-        self.collector().assist(average, || bytes);
-        let value = Arc::new(load()?);
-        drop(reserved);
-        let weight = self.weigh(entry.key(), &value);
-        if self.is_too_heavy(weight) {
-            count(&self.region.events.too_heavy);
-            seat.land(|| ());
-            return Ok(value);
-        }
-        entry.set_weight(weight);
-        entry.slot.fill(Arc::clone(&value));
-        // The guard goes when the table of flights is unlocked: what waited for it may be keys, and run their destructors.
-        let guard = Guard::new();
-        let landed = seat.land(|| self.region.link_unless_alive(entry, &guard));
-        drop(guard);
-        self.region.tidy_after_load();
-        match landed {
-            Some(None) => {
-                self.region.counters.count(Frequent::Addition);
-                self.inserted(weight.saturating_sub(average));
-            }
-            Some(Some(newer)) => return Ok(newer),
-            None => (), // cancelled
-        }
-        Ok(value)
-    }
-}
-
-impl<K, V, S> Default for WeakMap<K, V, S>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: BuildHasher + Default,
-{
-    fn default() -> Self {
-        WeakMap::builder().hasher(S::default()).build().expect("nothing was set")
-    }
-}
-
-impl<K, V, S> FromIterator<(K, V)> for WeakMap<K, V, S>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: BuildHasher + Default,
-{
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        let mut map = Self::default();
-        map.extend(entries);
-        map
-    }
-}
-
-impl<K, V, S> Extend<(K, V)> for WeakMap<K, V, S>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: BuildHasher,
-{
-    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
-        for (key, value) in entries {
-            self.insert(key, value);
-        }
-    }
-}
-
-impl<K, V, S> fmt::Debug for WeakMap<K, V, S>
-where
-    K: Hash + Eq + Send + Sync + fmt::Debug + 'static,
-    V: Send + Sync + fmt::Debug + 'static,
-    S: BuildHasher,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        self.for_each(|key, value| {
-            map.entry(key, value);
-        });
-        map.finish()
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     entry::{Entry, Writing},
     index::Index,
-    slot::{Displaced, Found, Retired, State},
+    slot::{Found, Retired},
     stats::{Counters, Events, Frequent, count},
     sync::{
         Arc, Guard, Mutex, StrongArc, lock,
@@ -253,72 +253,6 @@ where
         Some(value)
     }
 
-    /// Takes the entry of a key out; the value, if it was still alive. The guard is to look under.
-    pub fn remove<Q>(&self, hash: u64, key: &Q, guard: Guard) -> Option<Arc<V>>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        let found = self.index.find(hash, key, &guard)?;
-        let entry = StrongArc::clone(&found);
-        drop(guard);
-        let removed = self.remove_entry(&entry);
-        self.tend_graves();
-        removed
-    }
-
-    /// Takes this entry out, unless somebody did; the value, if it was still alive.
-    fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
-        self.close(entry, |guard| entry.slot.close(guard)).flatten()
-    }
-
-    /// Closes the slot by `close` and does what goes with it; the value, if it was still alive.
-    fn close(
-        &self,
-        entry: &StrongArc<Entry<K, V>>,
-        close: impl FnOnce(&Guard) -> Option<Displaced<V>>,
-    ) -> Option<Option<Arc<V>>> {
-        let guard = Guard::new();
-        let writing = self.write(entry);
-        let displaced = close(&guard)?;
-        match displaced.state {
-            State::Strong => self.discharge(entry.weight()),
-            _ => subtract(&self.sums.weak, 1),
-        }
-        subtract(&self.sums.entries, 1);
-        drop(writing);
-        self.sums.closed.fetch_add(1, Relaxed);
-        let unlinked = self.index.remove(entry);
-        // What is deferred may run at once, and with it a user's destructors.
-        drop(guard);
-        self.keep(unlinked);
-        count(&self.events.removed);
-        Some(self.settle(displaced))
-    }
-
-    /// Takes out the living entries that `keep` says no to.
-    pub fn retain(&self, mut keep: impl FnMut(&Entry<K, V>, &Arc<V>) -> bool) {
-        self.for_each(|entry, value| {
-            if !keep(entry, &value) {
-                let removed = self.close(entry, |guard| entry.slot.close_if(&value, guard));
-                self.quietly(|| drop((removed, value)));
-                self.tend_graves();
-            }
-        });
-        self.index.trim();
-    }
-
-    /// Takes everything out, and frees what nobody holds.
-    pub fn clear(&self) {
-        self.index.for_each(|entry| {
-            let removed = self.remove_entry(entry);
-            self.quietly(|| drop(removed));
-            self.tend_graves();
-        });
-        self.index.trim();
-        self.tidy();
-        self.flush();
-    }
-
     /// Frees what was stripped and removed, as far as no pin and no reader holds it back.
     pub fn flush(&self) {
         Sweep::bury(self);
@@ -362,68 +296,6 @@ where
                 visit(entry, found.value);
             }
         });
-    }
-
-    /// Makes a stripped entry strong again, if there is room under `max_weight` and nobody else changes it. Else the sweeper will, if it
-    /// can.
-    #[cold]
-    pub fn revive(&self, entry: &Entry<K, V>, value: &Arc<V>) {
-        if !self.try_revive(entry, value) {
-            entry.want();
-        }
-    }
-
-    pub(super) fn try_revive(&self, entry: &Entry<K, V>, value: &Arc<V>) -> bool {
-        let Some(_writing) = self.try_write(entry) else { return false };
-        let weight = entry.weight();
-        if !self.charge_within(weight) {
-            return false;
-        }
-        let revived = entry.slot.revive(value);
-        if revived {
-            subtract(&self.sums.weak, 1);
-            count(&self.sums.turned);
-            count(&self.events.revivals);
-        } else {
-            self.discharge(weight);
-        }
-        revived
-    }
-
-    /// Closes an entry whose value is gone and takes it out of the index.
-    pub(super) fn bury(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> bool {
-        let remains = self.inter(entry, guard);
-        let reaped = remains.is_some();
-        if let Some(Remains { retired, unlinked }) = remains {
-            subtract(&self.sums.entries, 1);
-            subtract(&self.sums.weak, 1);
-            self.retire_reaped(retired);
-            self.keep_aside(unlinked);
-        }
-        reaped
-    }
-
-    /// The same, without the sums.
-    #[inline]
-    pub(super) fn inter(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> Option<Remains<K, V>> {
-        let Some(retired) = entry.slot.reap(guard) else {
-            if entry.slot.state() == State::Closed {
-                self.keep_aside(self.index.remove(entry));
-            }
-            return None;
-        };
-        Some(Remains { retired, unlinked: self.index.remove(entry) })
-    }
-
-    /// Charges, unless that would exceed `max_weight`.
-    fn charge_within(&self, weight: u64) -> bool {
-        let most = self.bounds.max_weight.unwrap_or(u64::MAX);
-        let room = |sum: u64| sum.checked_add(weight).filter(|&sum| sum <= most);
-        let charged = self.sums.weight.fetch_update(Relaxed, Relaxed, room).is_ok();
-        if charged {
-            self.ledger.weight.fetch_add(weight, Relaxed);
-        }
-        charged
     }
 
     fn write<'e>(&self, entry: &'e Entry<K, V>) -> Option<Writing<'e>> {
@@ -494,7 +366,10 @@ pub(super) fn subtract(sum: &AtomicU64, amount: u64) {
     sum.fetch_sub(amount, Relaxed);
 }
 
+mod handle;
 mod insert;
+mod remove;
 mod retire;
+mod revive;
 #[cfg(all(test, not(weakmap_loom)))]
 mod tests;
