@@ -16,7 +16,8 @@ pub struct Quota {
     want: Want,
     /// Strips that the floor leaves room for.
     spare: usize,
-    /// For [`Want::Fit`]: the weight beyond which strips must be, and the one that they may go down to.
+    /// For [`Want::Fit`]: the weight beyond which strips must be, the one beyond which they may begin, and the one that they may go down to.
+    most: u64,
     full: u64,
     goal: u64,
 }
@@ -42,8 +43,9 @@ impl Quota {
     {
         if let Want::Fit = self.want {
             let weight = region.sums.weight.load(Relaxed).saturating_sub(weight);
-            let ahead = strips > 0 && strips < AHEAD.min(self.spare) && few_steps;
-            let more = weight > self.full || weight > self.goal && ahead;
+            let begun = strips > 0 || weight > self.full;
+            let ahead = begun && strips < AHEAD.min(self.spare) && few_steps;
+            let more = weight > self.most || weight > self.goal && ahead;
             return (more && strips < BATCH).then(|| weight - self.goal);
         }
         if strips >= BATCH.min(self.spare) {
@@ -71,7 +73,7 @@ where
     pub(super) fn quota(&self, want: Want) -> Quota {
         let spare = Sweep::entries(self).saturating_sub(self.bounds.floor) as usize;
         let most = self.bounds.max_weight.unwrap_or(u64::MAX);
-        Quota { want, spare, full: self.full(most), goal: most - slack(most) }
+        Quota { want, spare, most, full: self.full(most), goal: most - slack(most) }
     }
 
     /// Strips that may be decided on at once: few while little was learned of what they free.
