@@ -48,27 +48,39 @@ impl<T> Bag<T> {
         self.0[stripe(STRIPES)].take()
     }
 
-    /// Hands all to `f`, stripe by stripe, under no lock.
-    pub fn drain_all(&self, f: impl FnMut(Vec<T>)) {
-        self.0.iter().map(|stripe| stripe.take()).for_each(f);
+    /// Hands all to `f`, stripe by stripe, under no lock, and drops what that leaves. Each stripe gets what `spare` was, empty, for the next ones.
+    pub fn drain_all(&self, spare: &mut Vec<T>, mut f: impl FnMut(&mut Vec<T>)) {
+        for stripe in self.0.iter().filter(|stripe| !stripe.is_empty()) {
+            stripe.swap(spare);
+            f(spare);
+            spare.clear();
+            spare.shrink_to(USUAL);
+        }
     }
 
     /// Hands all to `f`, one by one, under no lock.
-    pub fn drain(&self, mut f: impl FnMut(T)) {
-        self.drain_all(|all| all.into_iter().for_each(&mut f));
+    pub fn drain(&self, f: impl FnMut(T)) {
+        self.0.iter().flat_map(|stripe| stripe.take()).for_each(f);
     }
 }
 
 impl<T> Stripe<T> {
+    /// A put that is under way meets the next taker.
+    fn is_empty(&self) -> bool {
+        self.len.load(Relaxed) == 0
+    }
+
     fn take(&self) -> Vec<T> {
-        // A put that is under way meets the next taker.
-        if self.len.load(Relaxed) == 0 {
-            return Vec::new();
+        let mut all = Vec::new();
+        if !self.is_empty() {
+            self.swap(&mut all);
         }
+        all
+    }
+
+    fn swap(&self, spare: &mut Vec<T>) {
         let mut items = lock(&self.items);
         self.len.store(0, Relaxed);
-        // As many will come again, if they are not very many: it grows once, not with each doubling.
-        let empty = Vec::with_capacity(items.len().min(USUAL));
-        std::mem::replace(&mut *items, empty)
+        std::mem::swap(&mut *items, spare);
     }
 }

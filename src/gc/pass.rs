@@ -145,12 +145,14 @@ where
         let mut came = 0;
         rings.clock.prefetch_entries();
         rings.ages.begin(rings.clock.now(), self.sums.coldest.load(Relaxed));
-        self.incoming.drain_all(|all| {
+        let mut spare = mem::take(&mut rings.spare);
+        self.incoming.drain_all(&mut spare, |all| {
             came += all.len();
             // What another thread put in is in its processor's cache.
             all.iter().take(MOST_FETCHED).for_each(|it| it.entry.prefetch());
-            all.into_iter().for_each(|it| self.sort(it, rings));
+            all.drain(..).for_each(|it| self.sort(it, rings));
         });
+        rings.spare = spare;
         self.ledger.now.fetch_add(came as u64, Relaxed);
         if self.many_closed() {
             self.sums.closed.store(0, Relaxed);

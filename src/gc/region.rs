@@ -101,6 +101,8 @@ pub struct Rings<K, V> {
     pub weak: VecDeque<Came<K, V>>,
     /// `Sums::turned` when all of `weak` was last looked at.
     pub turned: u64,
+    /// Of none: for the next that come.
+    pub spare: Vec<Came<K, V>>,
 }
 
 impl<K, V> Rings<K, V> {
@@ -111,6 +113,7 @@ impl<K, V> Rings<K, V> {
             ages: Ages::default(),
             weak: VecDeque::new(),
             turned: 0,
+            spare: Vec::new(),
         })
     }
 }
