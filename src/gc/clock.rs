@@ -158,6 +158,8 @@ pub struct Clock<H, G = GhostTable> {
     /// Entries that were met gone, for the owner to drop.
     gone: Vec<H>,
     steps: u64,
+    /// What a sweep meets of each kind, about: so many are loaded ahead.
+    ahead: usize,
 }
 
 /// Window ghosts count up to this age, in capacities, and the table has so many slots an entry.
@@ -197,6 +199,7 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             aside: 0,
             gone: Vec::new(),
             steps: 0,
+            ahead: 0,
         }
     }
 

@@ -122,7 +122,7 @@ where
         let batch = self.strip_batch(&mut rings, order);
         let swept = rings.clock.steps() - before;
         self.tell_ages(&mut rings);
-        rings.clock.prefetch_entries();
+        rings.clock.prefetch_entries(self.ahead());
         let any_weak = !rings.weak.is_empty();
         unlock(rings);
         let mut done = self.release(batch, net);
@@ -143,7 +143,7 @@ where
     /// Step 1, first half. Returns how many came.
     fn take_in(&self, rings: &mut Rings<K, V>) -> usize {
         let mut came = 0;
-        rings.clock.prefetch_entries();
+        rings.clock.prefetch_entries(self.ahead());
         rings.ages.begin(rings.clock.now(), self.sums.coldest.load(Relaxed));
         let mut spare = mem::take(&mut rings.spare);
         self.incoming.drain_all(&mut spare, |all| {

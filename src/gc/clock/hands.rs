@@ -12,8 +12,6 @@ const ADVANTAGE: f64 = 1.25;
 const ROOM: usize = 256;
 /// Smaller clocks' entries are in a cache anyway.
 const LARGE: usize = 1 << 12;
-/// Entries of each kind that are loaded before the hands move: as many as a sweep meets.
-const FETCHED: usize = 16;
 
 impl<H: Handle, G: Ghosts> Clock<H, G> {
     #[inline]
@@ -100,19 +98,21 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         if !self.is_large() {
             return;
         }
-        for (entry, _) in self.incoming.iter().take(FETCHED) {
+        for (entry, _) in self.incoming.iter().take(self.ahead) {
             self.window_ghosts.prefetch(entry.hash());
             self.main_ghosts.prefetch(entry.hash());
         }
         let (ring, ghosts) = self.due();
-        ring.firsts(FETCHED).for_each(|entry| ghosts.prefetch(entry.hash()));
+        ring.firsts(self.ahead).for_each(|entry| ghosts.prefetch(entry.hash()));
     }
 
-    /// Has the entries loaded that the hands will meet next: best asked for when a sweep is over, and again when another thread's begins.
-    pub fn prefetch_entries(&self) {
+    /// Has so many entries of each ring loaded that the hands will meet next: best asked for when a sweep is over, and again when another thread's
+    /// begins. As many ghosts are loaded then, when they are asked for.
+    pub fn prefetch_entries(&mut self, ahead: usize) {
+        self.ahead = ahead;
         if self.is_large() {
             let (ring, _) = self.due();
-            self.young.firsts(FETCHED).chain(ring.firsts(FETCHED)).for_each(Handle::prefetch);
+            self.young.firsts(ahead).chain(ring.firsts(ahead)).for_each(Handle::prefetch);
         }
     }
 
