@@ -30,6 +30,27 @@ fn a_unit_weigher_makes_max_weight_a_count() {
     }
 }
 
+/// Sweeps go below the bound, so that not each insert sweeps; and not far, so that little room is idle.
+#[test]
+fn a_full_map_stays_nearly_full_and_sweeps_now_and_then() {
+    const INSERTS: u64 = 4_000;
+    let _calm = no_pins();
+    for (most, an_insert_in) in [(10, 1), (260, 3), (2_000, 12), (20_000, 12)] {
+        let (builder, _) = scripted();
+        let map: WeakMap<u64, u64> = builder.weigher(|_, _| 1).max_weight(most).build().unwrap();
+        (0..most).for_each(|n| drop(map.insert(n, n)));
+        let (before, mut least) = (map.stats().passes, most);
+        for n in most..most + INSERTS {
+            map.insert(n, n);
+            least = least.min(map.weight());
+            assert!(map.weight() <= most);
+        }
+        assert!(least >= most - most / 128, "{least} of {most}");
+        let sweeps = map.stats().passes - before;
+        assert!(sweeps <= INSERTS / an_insert_in + 1, "{sweeps} sweeps in {INSERTS} inserts, for {most}");
+    }
+}
+
 #[test]
 fn at_rest_the_map_never_weighs_more_than_max_weight() {
     let _pins = with_pins();
