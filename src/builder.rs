@@ -106,7 +106,8 @@ impl<K, V, S> Builder<K, V, S> {
     }
 
     /// The most that the strong values may weigh together, in the weigher's unit, whatever the pressure; above 0. With a weigher
-    /// that says 1, the most entries. While inserts run, at most one value more for each inserting thread.
+    /// that says 1, the most entries. While inserts run, at most one value more for each inserting thread. A full map stands a
+    /// little below it, by 1/128 at the most and some sixteen entries, or a hundred where threads meet: so that not each insert sweeps.
     pub fn max_weight(mut self, weight: u64) -> Self {
         self.max_weight = Some(weight);
         self
