@@ -106,8 +106,16 @@ impl<K, V, S> Builder<K, V, S> {
     }
 
     /// The most that the strong values may weigh together, in the weigher's unit, whatever the pressure; above 0. With a weigher
-    /// that says 1, the most entries. While inserts run, at most one value more for each inserting thread. A full map stands a
-    /// little below it, by 1/128 at the most and some sixteen entries, or a hundred where threads meet: so that not each insert sweeps.
+    /// that says 1, the most entries. While inserts run, at most one value more for each inserting thread. A full map stands
+    /// some sixteen entries below it (a hundred where threads meet), and 1/128 of it at the most: so that not each insert sweeps.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::builder().weigher(|_, _| 1).max_weight(2).build()?;
+    /// (0..10).for_each(|n| drop(map.insert(n, n * n)));
+    /// assert_eq!(map.len(), 2);
+    /// # Ok::<_, weakmap::ConfigError>(())
+    /// ```
     pub fn max_weight(mut self, weight: u64) -> Self {
         self.max_weight = Some(weight);
         self

@@ -158,8 +158,6 @@ pub struct Clock<H, G = GhostTable> {
     /// Entries that were met gone, for the owner to drop.
     gone: Vec<H>,
     steps: u64,
-    /// What a sweep meets of each kind, about: so many are loaded ahead.
-    ahead: usize,
 }
 
 /// Window ghosts count up to this age, in capacities, and the table has so many slots an entry.
@@ -199,7 +197,6 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
             aside: 0,
             gone: Vec::new(),
             steps: 0,
-            ahead: 0,
         }
     }
 
@@ -230,14 +227,14 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// Drains first. It looks at 256 entries at most before it takes what it meets, so readers that
     /// use everything again at once do not keep it turning.
     pub fn next(&mut self, budget: Budget) -> Option<Victim<H>> {
-        self.prepare(budget);
+        self.prepare(budget, 0);
         self.another()
     }
 
-    /// Drains, for [`another`](Self::another).
-    pub fn prepare(&mut self, budget: Budget) {
+    /// Drains, for [`another`](Self::another), which will be asked so many times, about.
+    pub fn prepare(&mut self, budget: Budget, times: usize) {
         self.adopt(budget);
-        self.prefetch_ghosts();
+        self.prefetch_ghosts(times);
         if !self.incoming.is_empty() || !self.returning.is_empty() {
             self.take_in(usize::MAX);
         }

@@ -27,7 +27,7 @@ const _: () = assert!(OWN <= EXCLUSIVE);
 #[derive(Debug)]
 pub struct Grave<C> {
     _count: C,
-    /// For the first of a batch: of all of it. Boxed: a full bag fits malloc's small bins.
+    /// Of what was reaped by itself. Boxed: few have any.
     _pending: Option<Box<Pending>>,
 }
 

@@ -92,24 +92,23 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         taken
     }
 
-    /// Has the ghosts loaded that this sweep will ask for: in a large clock they are in no processor's cache, and so they are waited for
+    /// Has so many ghosts of each kind loaded that this sweep will ask for: in a large clock they are in no processor's cache, and so they are waited for
     /// together.
-    pub(super) fn prefetch_ghosts(&self) {
+    pub(super) fn prefetch_ghosts(&self, ahead: usize) {
         if !self.is_large() {
             return;
         }
-        for (entry, _) in self.incoming.iter().take(self.ahead) {
+        for (entry, _) in self.incoming.iter().take(ahead) {
             self.window_ghosts.prefetch(entry.hash());
             self.main_ghosts.prefetch(entry.hash());
         }
         let (ring, ghosts) = self.due();
-        ring.firsts(self.ahead).for_each(|entry| ghosts.prefetch(entry.hash()));
+        ring.firsts(ahead).for_each(|entry| ghosts.prefetch(entry.hash()));
     }
 
     /// Has so many entries of each ring loaded that the hands will meet next: best asked for when a sweep is over, and again when another thread's
-    /// begins. As many ghosts are loaded then, when they are asked for.
-    pub fn prefetch_entries(&mut self, ahead: usize) {
-        self.ahead = ahead;
+    /// begins.
+    pub fn prefetch_entries(&self, ahead: usize) {
         if self.is_large() {
             let (ring, _) = self.due();
             self.young.firsts(ahead).chain(ring.firsts(ahead)).for_each(Handle::prefetch);

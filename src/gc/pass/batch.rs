@@ -16,7 +16,7 @@ use crate::{
 };
 use std::mem;
 
-/// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](super::quota)).
+/// So few steps of the hands, and a sweep that makes room under `max_weight` may go ahead (see [`quota`](crate::gc::quota)).
 const FEW_STEPS: u64 = 128;
 
 /// Entries that were stripped, and what they weigh together.
@@ -61,7 +61,7 @@ where
         let budget = self.budget_of_pass(rings, order, left);
         let before = rings.clock.steps();
         let large = rings.clock.is_large();
-        rings.clock.prepare(budget);
+        rings.clock.prepare(budget, self.ahead());
         while let Some(left) =
             quota.left(self, batch.entries.len(), batch.weight, rings.clock.steps() - before < FEW_STEPS)
         {
@@ -194,7 +194,7 @@ where
         self.sums.weak.fetch_add(done.stripped - done.reaped, Relaxed);
         if done.reaped > 0 {
             subtract(&self.sums.entries, done.reaped);
-            self.inhume(reaped);
+            self.retire_batch(reaped);
         }
         done.freed = match freed {
             Freed::Later(bytes) => bytes,

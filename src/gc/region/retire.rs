@@ -14,14 +14,14 @@ where
     V: Send + Sync + 'static,
 {
     /// What a batch reaped: counted, and pending until the guards of now have gone. With it go keys: not to be called under a guard or a lock.
-    pub(in crate::gc) fn inhume(&self, reaped: Vec<Remains<K, V>>) {
+    pub(in crate::gc) fn retire_batch(&self, reaped: Vec<Remains<K, V>>) {
         let count = reaped.len() as u64;
         self.events.reaped.fetch_add(count, Relaxed);
         let pending = self.ledger.pend(count * inline_bytes::<V>(), Cause::Reader);
         defer(move || drop((reaped, pending)));
     }
 
-    /// The same for one, where no key's destructor may run: it is to be seen to by `keep_aside`.
+    /// The same for one weak count, where no key's destructor may run: its entry is left to [`keep_aside`](Self::keep_aside).
     pub fn retire_reaped(&self, retired: Retired<V>) {
         self.events.reaped.fetch_add(1, Relaxed);
         let pending = self.ledger.pend(inline_bytes::<V>(), Cause::Reader);
