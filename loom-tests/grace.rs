@@ -1,6 +1,6 @@
 //! Guards: what a reader has found is given back after it has left, and given back it is.
 
-use crate::witness::{Count, Witness, race};
+use crate::witness::{Count, Step, Witness, race};
 use std::{ptr, thread};
 use weakmap::model::{
     AtomicPtr,
@@ -100,9 +100,36 @@ fn remove(scene: &Scene) {
 /// Notes who reads, and gives it back when these have gone.
 fn remove_and_wait(scene: &Scene) {
     let taken = take(&scene.places[0]);
-    let readers = Readers::now();
-    while !readers.have_gone() {
+    let mut readers = Readers::now();
+    while !readers.are_none() {
         yield_now();
+        readers.forget_gone();
+    }
+    drop(taken);
+}
+
+/// Of the first's part.
+fn read_part(scene: &Scene) {
+    let guard = Guard::of(0);
+    look(&scene.places[0], &guard).map(Witness::read);
+}
+
+/// Both, the first under a guard within that of the other's part.
+fn read_parts(scene: &Scene) {
+    let guard = Guard::of(1);
+    look(&scene.places[1], &guard).map(Witness::read);
+    let other = Guard::of(0);
+    drop(guard);
+    look(&scene.places[0], &other).map(Witness::read);
+}
+
+/// Waits for those that may see it: its number is its part.
+fn remove_part_and_wait(scene: &Scene, part: usize) {
+    let taken = take(&scene.places[part]);
+    let mut readers = Readers::now();
+    while readers.may_see(part) {
+        yield_now();
+        readers.forget_gone();
     }
     drop(taken);
 }
@@ -181,6 +208,16 @@ fn read_remove_and_wait() {
     race("read ∥ remove and wait", scene, [read, remove_and_wait], left(1));
     race("read twice ∥ remove and wait", scene, [read_twice, remove_and_wait], left(1));
     race("read ∥ read ∥ remove and wait", scene, [read, read, remove_and_wait], left(1));
+}
+
+#[test]
+fn read_part_remove() {
+    let [first, other]: [Step<Scene>; 2] = [|s| remove_part_and_wait(s, 0), |s| remove_part_and_wait(s, 1)];
+    race("read a part ∥ remove and wait", scene, [read_part, first], left(1));
+    race("read all ∥ remove and wait", scene, [read, first], left(1));
+    race("read two parts ∥ remove of the inner and wait", scene, [read_parts, first], left(1));
+    race("read two parts ∥ remove of the outer and wait", scene, [read_parts, other], left(1));
+    race("read two parts ∥ remove both", scene, [read_parts, remove_both], left(0));
 }
 
 #[test]

@@ -9,6 +9,7 @@ compile_error!("run `cargo loom`; RUSTFLAGS in the environment hides its cfg");
 mod alarm;
 mod flight;
 mod grace;
+mod graves;
 mod index;
 mod number;
 mod pin;

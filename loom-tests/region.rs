@@ -1,7 +1,7 @@
 //! Regions on the real index: entries come, are stripped, reaped and removed, and the sums follow.
 
 use crate::witness::{Count, Step, Witness, race as run};
-use weakmap::model::{Arc, Bounds, Guard, Mutex, Region, State, Want, flush, pin, shared};
+use weakmap::model::{Arc, Bounds, Guard, Mutex, Region, State, Want, flush, part_of, pin, shared};
 
 struct Scene {
     count: Count,
@@ -55,13 +55,17 @@ fn read(scene: &Scene) -> Option<usize> {
     get(scene).map(|value| value.read())
 }
 
+fn fenced(key: u32) -> Guard {
+    Guard::fenced(part_of(hash(key)))
+}
+
 fn hash(key: u32) -> u64 {
     u64::from(key) << 57 | u64::from(key)
 }
 
 fn insert(scene: &Scene, number: usize, weight: u64) {
     let value = Arc::new(scene.count.value(number));
-    drop(scene.region.insert(hash(KEY), KEY, value, weight, Guard::fenced()));
+    drop(scene.region.insert(hash(KEY), KEY, value, weight, fenced(KEY)));
 }
 
 /// By a thread that takes the key for a new one: it does not look first.
@@ -78,7 +82,7 @@ fn pass(scene: &Scene) {
 }
 
 fn remove(scene: &Scene) {
-    drop(scene.region.remove(hash(KEY), &KEY, Guard::fenced()));
+    drop(scene.region.remove(hash(KEY), &KEY, fenced(KEY)));
 }
 
 /// The sums agree with what a look finds, after everything pending was settled.
@@ -235,7 +239,7 @@ fn insert_fit() {
     }
     fn put(scene: &Scene, key: u32) {
         let value = Arc::new(scene.count.value(key as usize));
-        drop(scene.region.insert(hash(key), key, value, WEIGHT, Guard::fenced()));
+        drop(scene.region.insert(hash(key), key, value, WEIGHT, fenced(key)));
         scene.region.fit();
     }
     race("insert and fit ∥ insert and fit", full, [|s| put(s, 2), |s| put(s, 3)], |s| {
@@ -359,7 +363,7 @@ fn revive_revive_with_room_for_one() {
     fn two() -> Scene {
         let scene = filled(Bounds { max_weight: Some(WEIGHT), ..Bounds::default() });
         let value = get(&scene).unwrap();
-        drop(scene.region.insert(hash(8), 8, value.clone(), WEIGHT, Guard::fenced()));
+        drop(scene.region.insert(hash(8), 8, value.clone(), WEIGHT, fenced(8)));
         *scene.holder.lock().unwrap() = Some(value);
         pass(&scene);
         pass(&scene);

@@ -28,7 +28,9 @@
 //!    behind when the tag goes. That is sound: what it points to was removed either before the guard's fence (then the word that the
 //!    guard saw was a later one, and had the tag of something still later) or after it (then its count waits for this guard).
 //! 3. What is in the buckets has a count there, which who removes it takes over; the buckets of old own nothing.
-//! 4. Buckets are freed after every guard that could have loaded them. A reader of old ones finds what was there as they were replaced:
+//! 4. Whoever looks for a hash follows the pointers of its shard alone, and no buckets of a shard, old or new, ever held one of another: so a guard
+//!    [of the hash's part](part_of) is enough, and what is removed need not wait for those of other parts.
+//! 5. Buckets are freed after every guard that could have loaded them. A reader of old ones finds what was there as they were replaced:
 //!    that was after it began.
 //!
 //! Whose word is a moment old may find what is just being inserted (by the tag of what lay there before), and not find it when looking again.
@@ -117,7 +119,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
-        let guard = Guard::new();
+        let guard = Guard::of(part_of(hash));
         let it = self.find(hash, key, &guard)?;
         Some(look(&it, &guard))
     }
@@ -186,7 +188,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     }
 
     fn all_in(&self, shard: usize) -> Vec<StrongArc<T>> {
-        let guard = Guard::new();
+        let guard = Guard::of(shard); // its part
         let buckets = self.buckets_of(shard);
         let mut all = Vec::new();
         for number in 0..buckets.len() {
@@ -256,6 +258,12 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         self.buckets.0[lock.shard].store(new.leak().into_raw(), Release);
         OwnedBuckets::of(old)
     }
+}
+
+/// The part (see `sync::grace`) of what has this hash: all that a search for it may look at, invariant 4.
+#[inline]
+pub fn part_of(hash: u64) -> usize {
+    shard_of(hash)
 }
 
 fn free_later<T: 'static>(old: Option<OwnedBuckets<T>>) {

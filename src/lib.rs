@@ -45,7 +45,7 @@ pub use tuning::Tuning;
 pub mod model {
     pub use crate::{
         gc::model::*,
-        index::{Index, Keyed},
+        index::{Index, Keyed, part_of},
         slot::*,
         sync::{model::*, *},
     };

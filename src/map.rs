@@ -8,6 +8,7 @@ use crate::{
     entry::Entry,
     flight::Flights,
     gc::{Bounds, Collector, Region, entry_bytes},
+    index::part_of,
     pinned::Pinned,
     stats::count,
     sync::{Arc, Guard, Weak, shared},
@@ -182,7 +183,7 @@ where
     /// A guard under which `get` gives `&V` and touches no reference count: for hot keys that many threads read. Memory that passes
     /// strip meanwhile comes back when it is dropped and the thread has no other: of two that overlap without end, the first to come
     /// is never over for those who wait. Blocks no more than `get`. It costs one locked instruction (on x86), reads
-    /// none (a `get` and the drop of its `Arc`: three). A thread that forgets 16 million of them aborts the process.
+    /// none (a `get` and the drop of its `Arc`: three). A thread that forgets 2 million of them aborts the process.
     ///
     /// ```
     /// # use weakmap::WeakMap;
@@ -229,7 +230,7 @@ where
     pub fn insert_arc(&self, key: K, value: Arc<V>) -> Option<Arc<V>> {
         let hash = self.hash(&key);
         let weight = self.weigh(&key, &value);
-        let guard = self.flights.cancel(hash, &key, Guard::fenced());
+        let guard = self.flights.cancel(hash, &key, Guard::fenced(part_of(hash)));
         if self.is_too_heavy(weight) {
             count(&self.region.events.too_heavy);
             return self.region.remove(hash, &key, guard);
@@ -254,7 +255,7 @@ where
     {
         let hash = self.hash(key);
         // Cancelled first: a load that lands before that is removed here, one that lands later does not land.
-        let guard = self.flights.cancel(hash, key, Guard::fenced());
+        let guard = self.flights.cancel(hash, key, Guard::fenced(part_of(hash)));
         let removed = self.region.remove(hash, key, guard);
         self.removed();
         removed

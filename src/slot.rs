@@ -40,7 +40,7 @@
 
 use crate::quiet::Quiet;
 use crate::sync::{Arc, AtomicPtr, Guard, Ordering::*, Weak, fence, pin::Pin, urn::Pointer};
-use std::{mem, ptr};
+use std::{hint, mem, ptr};
 
 const STRONG: usize = 1;
 
@@ -164,11 +164,18 @@ impl<V> Slot<V> {
     }
 
     /// The value while it is strong, without touching its count.
+    #[inline]
     #[allow(unsafe_code)]
     pub fn strong<'p>(&self, _pin: &'p Pin) -> Option<&'p V> {
         let word = self.0.load(Acquire);
-        // SAFETY: STRONG(p) seen under a pin is a live value while the pin lives (invariant 3).
-        (state_of(word) == State::Strong).then(|| unsafe { &*pointer_of(word) })
+        if word.addr() & STRONG == 0 {
+            return None;
+        }
+        // SAFETY: STRONG(p) seen under a pin is a live value while the pin lives (invariant 3). It lies not at 0: told for who asks whether there is one.
+        unsafe {
+            hint::assert_unchecked(word.addr() != STRONG);
+            Some(&*pointer_of(word))
+        }
     }
 
     /// WEAK(p) to STRONG(p) for the value that a read just found.

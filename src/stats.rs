@@ -177,7 +177,13 @@ impl Counters {
 
     #[inline]
     pub fn count(&self, what: Frequent) {
-        match self.own.get(number_if_any()) {
+        self.count_by(number_if_any(), what);
+    }
+
+    /// The same for who knows the calling thread's number, or that it has none to itself.
+    #[inline]
+    pub fn count_by(&self, number: usize, what: Frequent) {
+        match self.own.get(number) {
             Some(stripe) => {
                 let counter = &stripe.counts[what as usize];
                 counter.store(counter.load(Relaxed) + 1, Relaxed);

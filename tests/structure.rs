@@ -74,7 +74,7 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
     ("region", &["mod", "ages", "bag", "clock", "graves", "learned", "ledger", "pass"]),
     ("pass", &["mod", "ages", "bag", "clock", "graves", "ledger", "quota", "region"]),
     ("quota", &["mod", "pass", "region"]),
-    ("model", &["mod", "ledger", "pass", "region"]),
+    ("model", &["mod", "graves", "ledger", "pass", "region"]),
 ];
 
 /// Modules of which only one thing may be imported by another.

@@ -2,12 +2,13 @@
 //!
 //! What a thread retires one by one it puts into its own row of urns, round and round: when half of the row is full, the thread notes who is inside, and
 //! when the other half is, it looks whether these have gone. Then the next ones go into the first half again, and what each finds there is given back:
-//! one for one, as an allocator likes it. Where a reader stays, all of the row is deferred. What passes reap, and what is too much for a row, goes into a bag.
+//! one for one, as an allocator likes it. Where a reader stays, what it may see (see `sync::grace`) is put aside first: into a bag, with what passes reap and
+//! what is too much for a row.
 //!
 //! # Invariants
 //!
-//! 1. A row's urns below `len` wait. Those from there up to `room` are empty, or their readers have gone: only the row's thread fills one, and only
-//!    one of these.
+//! 1. A row's urns below `len` wait. Those from there up to `room` are empty, or who could see what is in them has gone: only the row's thread fills
+//!    one, and only one of these.
 //! 2. Whoever empties urns leaves `len` and `room` alone, but for that thread.
 
 use super::{bag::Bag, ledger::Pending, region::inline_bytes};
@@ -15,13 +16,16 @@ use crate::sync::{
     CachePadded, OnceCell, Readers, lock_shared, number,
     number::EXCLUSIVE,
     shared::Mutex,
-    tally::{AtomicUsize, Relaxed},
+    tally::{AtomicU8, AtomicUsize, Relaxed},
     urn::{Pointer, Urn},
 };
 
 /// Threads that have a row.
 const OWN: usize = if cfg!(weakmap_loom) { 4 } else { 16 };
 const _: () = assert!(OWN <= EXCLUSIVE);
+
+/// The most that a row holds.
+const MOST: usize = 40;
 
 /// A count that waits, and the bytes that come back with it.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ struct Row<C: Pointer> {
     /// Where to stop, for a look at who has gone.
     room: AtomicUsize,
     urns: OnceCell<Box<[Urn<C>]>>,
+    /// Which part each is of.
+    parts: [AtomicU8; MOST],
     /// Who was inside when the other half was full.
     noted: Mutex<Readers>,
 }
@@ -62,9 +68,9 @@ impl<C: Pointer> Graves<C> {
         Self { rows: (0..OWN).map(|_| CachePadded::new(Row::new())).collect(), rest: Bag::new() }
     }
 
-    /// Puts one in. Whether this thread's are many then, or hold much.
+    /// Puts one in, which guards of that part could see. Whether this thread's are many then, or hold much.
     #[inline]
-    pub fn put(&self, count: C) -> bool {
+    pub fn put(&self, count: C, part: usize) -> bool {
         let row = self.rows.get(number());
         let Some((row, urns)) = row.and_then(|row| Some((row, row.urns.get()?))) else {
             return self.put_elsewhere(count);
@@ -72,6 +78,7 @@ impl<C: Pointer> Graves<C> {
         let (len, room) = (row.len.load(Relaxed), row.room.load(Relaxed));
         let Some(urn) = urns[..room].get(len) else { return self.put_elsewhere(count) };
         let before = urn.put(count);
+        row.parts[len].store(part as u8, Relaxed);
         row.len.store(len + 1, Relaxed);
         drop(before); // invariant 1; now, as a key's destructor might come here again
         len + 1 >= room
@@ -105,20 +112,23 @@ impl<C: Pointer> Graves<C> {
     /// Makes room for the calling thread's. Returns what is to be deferred for that. To be called without a guard.
     pub fn make_room(&self) -> Vec<Grave<C>> {
         let mut graves = Vec::new();
+        let mut anew = false;
         if let Some(row) = self.rows.get(number()).filter(|row| row.is_full()) {
-            let mut noted = lock_shared(&row.noted);
-            if Self::HALF < Self::MANY && noted.have_gone() {
+            anew = row.go_on();
+            if Self::HALF < Self::MANY {
+                let mut noted = lock_shared(&row.noted);
+                noted.forget_gone();
+                if !noted.are_none() {
+                    row.take_seen(&noted, |count| _ = self.put_aside(count));
+                }
                 *noted = Readers::now();
-                row.go_on();
             } else {
-                *noted = Readers::default();
-                row.begin();
                 graves.reserve_exact(Self::MANY);
                 row.drain(|grave| graves.push(grave));
             }
         }
         // Once in a while, few as they may be.
-        if self.rest.len_of_own() >= Self::MANY || !graves.is_empty() {
+        if anew || self.rest.len_of_own() >= Self::MANY {
             graves.append(&mut self.rest.take_own());
         }
         graves
@@ -132,22 +142,22 @@ impl<C: Pointer> Graves<C> {
         graves
     }
 
-    /// So many a thread keeps at the most: 40, or what holds 64 KiB.
+    /// So many a thread keeps at the most: 40 ([`MOST`]), or what holds 64 KiB.
     const MANY: usize = {
         let many = (64 << 10) / inline_bytes::<C::Target>() as usize;
         if many == 0 {
             1
         } else if cfg!(weakmap_loom) {
             2
-        } else if many < 40 {
+        } else if many < MOST {
             many
         } else {
-            40
+            MOST
         }
     };
 
     /// Of what is large nothing is kept longer than it must be: such rows have no halves.
-    const HALF: usize = if cfg!(weakmap_loom) || Self::MANY == 40 { Self::MANY / 2 } else { Self::MANY };
+    const HALF: usize = if cfg!(weakmap_loom) || Self::MANY == MOST { Self::MANY / 2 } else { Self::MANY };
 }
 
 impl<C: Pointer> Row<C> {
@@ -156,6 +166,7 @@ impl<C: Pointer> Row<C> {
             len: AtomicUsize::new(0),
             room: AtomicUsize::new(Graves::<C>::HALF),
             urns: OnceCell::new(),
+            parts: [const { AtomicU8::new(0) }; MOST],
             noted: Mutex::default(),
         }
     }
@@ -165,18 +176,23 @@ impl<C: Pointer> Row<C> {
         self.len.load(Relaxed) >= self.room.load(Relaxed)
     }
 
-    /// With the first half.
-    fn begin(&self) {
-        self.len.store(0, Relaxed);
-        self.room.store(Graves::<C>::HALF, Relaxed);
+    /// With the other half. Whether it begins anew.
+    fn go_on(&self) -> bool {
+        let anew = self.room.load(Relaxed) == Graves::<C>::MANY;
+        if anew {
+            self.len.store(0, Relaxed);
+        }
+        self.room.store(if anew { Graves::<C>::HALF } else { Graves::<C>::MANY }, Relaxed);
+        anew
     }
 
-    /// With the other half, whose readers have gone.
-    fn go_on(&self) {
-        match self.room.load(Relaxed) < Graves::<C>::MANY {
-            true => self.room.store(Graves::<C>::MANY, Relaxed),
-            false => self.begin(),
-        }
+    /// Takes out of the next urns what the readers may see.
+    #[cold]
+    fn take_seen(&self, readers: &Readers, f: impl FnMut(C)) {
+        let (len, room) = (self.len.load(Relaxed), self.room.load(Relaxed));
+        let next = self.urns.get().into_iter().flatten().zip(&self.parts).take(room).skip(len);
+        let seen = next.filter(|(_, part)| readers.may_see(part.load(Relaxed).into()));
+        seen.filter_map(|(urn, _)| urn.take()).for_each(f);
     }
 
     fn drain(&self, mut f: impl FnMut(Grave<C>)) {

@@ -1,6 +1,7 @@
 //! What the models see.
 
 pub use super::{
+    graves::Graves,
     ledger::Ledger,
     pass::{Swept, Want},
     region::{Bounds, Region},

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     entry::{Entry, Writing},
-    index::Index,
+    index::{Index, part_of},
     slot::{Found, Retired},
     stats::{Counters, Events, Frequent, count},
     sync::{
@@ -128,6 +128,8 @@ pub struct Came<K, V> {
 /// What is left of an entry that was reaped.
 pub(super) struct Remains<K, V> {
     pub retired: Retired<V>,
+    /// Of both (see `sync::grace`).
+    pub part: usize,
     /// The index's count, if this thread took it out.
     pub unlinked: Option<StrongArc<Entry<K, V>>>,
 }
@@ -203,7 +205,7 @@ where
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let guard = Guard::new();
+        let guard = Guard::of(part_of(hash));
         let Some(entry) = self.index.find(hash, key, &guard) else {
             drop(guard);
             self.counters.count(Frequent::Miss);
@@ -230,7 +232,7 @@ where
         let entry = self.index.find(hash, key, pin)?;
         entry.touch();
         let value = entry.slot.strong(pin)?;
-        self.counters.count(Frequent::Hit);
+        self.counters.count_by(pin.number(), Frequent::Hit);
         Some(value)
     }
 

@@ -2,13 +2,19 @@
 //! are.
 
 use super::bucket::{Bucket, PLACES};
-use crate::sync::Shelter;
+use crate::sync::{Shelter, grace::PARTS};
 use std::ptr;
 
-/// Low bits of the first bucket's address that are free: they say by how much half a hash is shifted to have its bucket's number.
-const SHIFT: usize = 63;
+/// A bucket has so many bytes, and its address is a multiple of that: low bits are free. Those of the first say by how much a hash is shifted to say, but for as
+/// many bits, how far its bucket is from there.
+const BYTES: usize = align_of::<Bucket<()>>();
+const SHIFT: usize = BYTES - 1;
+/// Where there is one bucket.
+const MOST_SHIFTED: usize = (u64::BITS - BYTES.ilog2()) as usize;
+
 /// A model has one.
 pub const SHARDS: usize = if cfg!(weakmap_loom) { 1 } else { 64 };
+const _: () = assert!(SHARDS <= PARTS);
 
 /// The shard of a hash: by the lowest bits of the upper half.
 #[inline]
@@ -50,7 +56,7 @@ impl<T> Buckets<T> {
 
     /// How many there are.
     pub fn len(self) -> usize {
-        1 << (SHIFT - (self.0.addr() & SHIFT))
+        1 << (MOST_SHIFTED - (self.0.addr() & SHIFT))
     }
 
     /// So many things lie in them before there are to be more buckets: three quarters of the places. What passed a bucket does not come back
@@ -63,7 +69,7 @@ impl<T> Buckets<T> {
     /// The bucket that a hash says: by its highest bits.
     #[inline]
     pub fn first_of(self, hash: u64) -> usize {
-        (hash >> 1 >> (self.0.addr() & SHIFT)) as usize
+        (hash >> (self.0.addr() & SHIFT)) as usize / BYTES
     }
 
     /// Where to look on, as long as the buckets are passed: all of them, each once, in an order that the hash says.
@@ -84,7 +90,7 @@ impl<T> Buckets<T> {
         #[cfg(weakmap_loom)]
         watched::check(self.address_of(0));
         // SAFETY: numbers are below `len`, for the shift leaves so many bits, and the way's mask as many. The buckets stay while the shelter
-        // lives (invariant 4).
+        // lives (invariant 5).
         unsafe { &*self.address_of(number) }
     }
 
@@ -132,7 +138,7 @@ static NOBODYS: Bucket<()> = Bucket::new();
 
 #[cfg(not(weakmap_loom))]
 fn nobodys<T>() -> *mut Bucket<T> {
-    ptr::from_ref(&NOBODYS).cast_mut().cast::<Bucket<T>>().map_addr(|address| address | SHIFT)
+    ptr::from_ref(&NOBODYS).cast_mut().cast::<Bucket<T>>().map_addr(|address| address | MOST_SHIFTED)
 }
 
 /// In a model there are buckets from the start.
@@ -152,7 +158,7 @@ unsafe impl<T> Send for OwnedBuckets<T> {}
 impl<T> OwnedBuckets<T> {
     /// So many, a power of two.
     pub fn new(len: usize) -> Self {
-        let shift = SHIFT - len.ilog2() as usize;
+        let shift = MOST_SHIFTED - len.ilog2() as usize;
         Self(Buckets(empty_buckets(len).map_addr(|address| address | shift)))
     }
 

@@ -15,13 +15,19 @@
 //!                                         some?  when each of them is outside, or has another turn
 //! ```
 //!
+//! A reader whose thread waits for a processor may stay inside for milliseconds, and with more threads than processors one mostly does. So things are of
+//! [parts](PARTS), and a guard may be [of one](Guard::of): its row says so, and what is of another part need not wait for it. (Hazard pointers, which name
+//! the very thing, go further: Michael, "Hazard Pointers", 2004. They cost a fence for each thing, or a second look at it.)
+//!
 //! # Invariants
 //!
 //! 1. Of the two fences one comes first. If the reader's: step 3 on the right sees its row inside, unless it has left already. If the other:
 //!    the reader's step 3 does not find the thing.
 //! 2. A row is written by one thread at a time: from when that takes it until it gives it back, under the registry's lock. A row that is
 //!    not in the registry yet at step 3 is of a thread that takes the lock later, and so finds what was changed before.
-//! 3. A row never goes: the registry only grows, to as many rows as threads that have read were alive at once (and one for each that ended
+//! 3. Under a guard of a part nothing of another is looked at. A guard inside it that is of another makes the row one of all, and fences: so it is one that
+//!    enters then, for all that it finds beyond the first part.
+//! 4. A row never goes: the registry only grows, to as many rows as threads that have read were alive at once (and one for each that ended
 //!    with a guard forgotten).
 //!
 //! # Orderings
@@ -41,17 +47,24 @@ use super::{
 };
 use std::{marker::PhantomData, process};
 
-/// What a guard adds to its row's state.
-const GUARD: u64 = 1;
-/// What a pin's adds beside.
-const PIN: u64 = 1 << 24;
-/// Above the counts of both: a guard has deferred something.
-const DEFERRED: u64 = 1 << 48;
+/// Things are of so many parts.
+pub const PARTS: usize = 64;
+
+/// A row's state, from its lowest bits on. How often its thread has left: this may come round, and who takes a row for one that has not left yet,
+/// since it is inside at the same turn again, waits until it leaves.
+const TURNS: u64 = 1 << 12;
+/// The part whose things the guards look at.
+const PART: u64 = TURNS;
+/// They look at those of all.
+const ALL: u64 = PART * PARTS as u64;
+/// A guard has deferred something.
+const DEFERRED: u64 = ALL << 1;
 /// The row is of one guard alone, of a thread that is ending.
-const LATE: u64 = 1 << 49;
-/// The rest: how often its thread has left. It may come round; who takes a row for one that has not left yet, since it is inside at the
-/// same turn again, waits until it leaves.
-const TURN: u64 = 1 << 50;
+const LATE: u64 = DEFERRED << 1;
+/// What a guard adds.
+const GUARD: u64 = LATE << 1;
+/// What a pin's adds beside.
+const PIN: u64 = GUARD << 21;
 
 /// What a thread says of itself.
 #[derive(Debug, Default)]
@@ -90,14 +103,19 @@ impl Guard {
     /// Enters. Guards of a thread may be nested, and dropped in any order.
     #[inline]
     pub fn new() -> Self {
-        // No fence where the thread is inside: for the row, this guard is one with those before.
-        Self { _inside: Inside::enter(|| ()) }
+        Self { _inside: Inside::enter(ALL, || ()) }
     }
 
-    /// Enters, and is a full fence in any case.
+    /// Enters, to look at things of that part alone: others go, however long it stays.
     #[inline]
-    pub fn fenced() -> Self {
-        Self { _inside: Inside::enter(|| fence(SeqCst)) }
+    pub fn of(part: usize) -> Self {
+        Self { _inside: Inside::enter(about(part), || ()) }
+    }
+
+    /// The same, and is a full fence in any case.
+    #[inline]
+    pub fn fenced(part: usize) -> Self {
+        Self { _inside: Inside::enter(about(part), || fence(SeqCst)) }
     }
 }
 
@@ -105,28 +123,40 @@ impl PinGuard {
     /// Enters. A fence in any case: those before may be no pins.
     #[inline]
     pub fn new() -> Self {
-        Self { _inside: Inside::enter(|| fence(SeqCst)) }
+        Self { _inside: Inside::enter(ALL, || fence(SeqCst)) }
     }
+}
+
+/// What the row says of who looks at things of that part alone.
+#[inline]
+fn about(part: usize) -> u64 {
+    part as u64 % PARTS as u64 * PART
+}
+
+/// Whether who is inside in such a state may look at what that says.
+#[inline]
+fn is_about(state: u64, about: u64) -> bool {
+    state & ALL > 0 || state & (ALL - PART) == about
 }
 
 impl<const STEP: u64> Inside<STEP> {
     #[inline]
-    fn enter(again: impl FnOnce()) -> Self {
+    fn enter(about: u64, again: impl FnOnce()) -> Self {
         match own_row() {
-            Some(row) => Self::enter_row(row, again),
-            None => Self::enter_first(),
+            Some(row) => Self::enter_row(row, about, again),
+            None => Self::enter_first(about),
         }
     }
 
     #[inline]
-    fn enter_row(row: &'static CachePadded<Row>, again: impl FnOnce()) -> Self {
+    fn enter_row(row: &'static CachePadded<Row>, about: u64, again: impl FnOnce()) -> Self {
         // Relaxed, as every look at a thread's own row.
         let state = row.0.load(Relaxed);
-        if state % TURN == 0 {
+        if state < TURNS {
             // The fence orders it before the reads to come. Partner: the fence in `Readers::inside` (invariant 1).
-            store_and_fence(&row.0, state + STEP, Release);
+            store_and_fence(&row.0, state + about + STEP, Release);
         } else {
-            add(row, state, STEP);
+            add(row, state, about, STEP);
             again();
         }
         Self { row, not_send: PhantomData }
@@ -134,10 +164,10 @@ impl<const STEP: u64> Inside<STEP> {
 
     #[cold]
     #[inline(never)]
-    fn enter_first() -> Self {
+    fn enter_first(about: u64) -> Self {
         let row = lock(registry()).take();
         let kept = keep_row(row);
-        let inside = Self::enter_row(row, || ());
+        let inside = Self::enter_row(row, about, || ());
         if !kept {
             row.0.fetch_add(LATE, Release);
         }
@@ -149,7 +179,7 @@ impl<const STEP: u64> Drop for Inside<STEP> {
     #[inline]
     fn drop(&mut self) {
         let state = self.row.0.load(Relaxed) - STEP;
-        if state % TURN == 0 {
+        if state < DEFERRED {
             self.row.turn(state);
         } else {
             leave(self.row, state);
@@ -160,23 +190,29 @@ impl<const STEP: u64> Drop for Inside<STEP> {
 /// One more guard.
 #[cold]
 #[inline(never)]
-fn add(row: &Row, state: u64, step: u64) {
-    if state % PIN == PIN - 1 {
+fn add(row: &Row, state: u64, about: u64, step: u64) {
+    if state % PIN >= PIN - GUARD {
         // As `Arc` does: safe code can forget guards, and a count that overflowed would free what is in use.
         process::abort();
     }
-    row.0.store(state + step, Release);
+    if is_about(state, about) {
+        // No fence: for the row, this guard is one with those before.
+        row.0.store(state + step, Release);
+    } else {
+        // Invariant 3. Partner: as in `enter_row`.
+        store_and_fence(&row.0, (state | ALL) + step, Release);
+    }
 }
 
 /// Where there are other guards, or more to do.
 #[cold]
 #[inline(never)]
 fn leave(row: &'static CachePadded<Row>, state: u64) {
-    if state % DEFERRED > 0 {
+    if state >= GUARD {
         row.0.store(state, Release);
         return;
     }
-    row.turn(state - state % TURN);
+    row.turn(state);
     if state & LATE > 0 {
         lock(registry()).free.push(row);
     }
@@ -191,13 +227,13 @@ impl Row {
     #[inline]
     fn turn(&self, state: u64) {
         // Release: pairs with the Acquire in `Readers`.
-        self.0.store(state.wrapping_add(TURN), Release);
+        self.0.store((state + 1) % TURNS, Release);
     }
 
     /// The last of its guards is to flush, if there is any.
     fn defer(&self) {
         let state = self.0.load(Relaxed);
-        if state % TURN > 0 {
+        if state >= GUARD {
             self.0.store(state | DEFERRED, Release);
         }
     }
@@ -222,7 +258,7 @@ impl Registry {
 /// Takes back the row of a thread that ends; under a guard that outlives this, when that goes.
 pub fn give_back(row: &'static CachePadded<Row>) {
     let state = row.0.load(Relaxed);
-    if state % TURN == 0 {
+    if state < GUARD {
         lock(registry()).free.push(row);
     } else {
         row.0.store(state | LATE, Release);
@@ -258,7 +294,7 @@ fn run_after(step: u64, queue: &Queue, f: impl FnOnce() + Send + 'static) {
 
 /// Whether the calling thread has a guard.
 pub fn is_inside() -> bool {
-    own_row().is_some_and(|row| row.0.load(Relaxed) % TURN > 0)
+    own_row().is_some_and(|row| row.0.load(Relaxed) >= GUARD)
 }
 
 /// Runs what waited for guards that have gone.

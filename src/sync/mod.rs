@@ -41,6 +41,7 @@ pub mod shared {
 pub mod tally {
     pub use std::sync::atomic::Ordering::Relaxed;
     pub type AtomicBool = std::sync::atomic::AtomicBool;
+    pub type AtomicU8 = std::sync::atomic::AtomicU8;
     pub type AtomicI64 = std::sync::atomic::AtomicI64;
     pub type AtomicU64 = std::sync::atomic::AtomicU64;
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;

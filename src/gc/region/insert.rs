@@ -3,7 +3,7 @@
 use super::{Came, MANY_CAME, Region, subtract};
 use crate::{
     entry::Entry,
-    index::Keyed,
+    index::{Keyed, part_of},
     slot::{Displaced, State},
     stats::{Frequent, Row, count},
     sync::{Arc, Guard, StrongArc, tally::Relaxed},
@@ -24,7 +24,7 @@ where
         let mut absent = row.is_some_and(Row::is_long);
         if !absent {
             let found = self.index.find(hash, &key, &guard);
-            let found = found.map(|entry| self.swap(&entry, &mut value, weight, &guard));
+            let found = found.map(|entry| self.swap(&entry, &mut value, weight, hash, &guard));
             if let Some(Some((displaced, many))) = found {
                 drop(guard);
                 self.counters.replaced();
@@ -57,7 +57,7 @@ where
                 if let Some(found) = self.index.read(hash, &key, replace) {
                     let replaced = found.map(|displaced| {
                         self.counters.replaced();
-                        self.settle(displaced)
+                        self.settle(displaced, part_of(hash))
                     });
                     self.tend_graves();
                     if let Some(replaced) = replaced {
@@ -133,6 +133,7 @@ where
         entry: &StrongArc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
+        hash: u64,
         guard: &Guard,
     ) -> Option<(Arc<V>, bool)> {
         let _writing = self.write(entry);
@@ -141,7 +142,7 @@ where
                 // The charge stays. A weight changes under `Writing` alone, where nobody takes the new value out.
                 self.change_weight(entry, weight);
                 entry.touch();
-                Some((displaced, self.graves.put(retired)))
+                Some((displaced, self.graves.put(retired, part_of(hash))))
             }
             Err(back) => {
                 *value = Some(back);
@@ -201,7 +202,7 @@ where
     /// Key and value of an entry that could not be linked.
     fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
         let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
-        self.retire(displaced.retired);
+        self.retire(displaced.retired, part_of(entry.hash()));
         let entry = StrongArc::try_unwrap(entry).ok().expect("never shared");
         (entry.into_key(), displaced.value)
     }

@@ -3,6 +3,7 @@
 use super::{Region, Remains, subtract};
 use crate::{
     entry::Entry,
+    index::{Keyed, part_of},
     slot::{Displaced, State},
     stats::count,
     sync::{Arc, Guard, StrongArc, tally::Relaxed},
@@ -53,7 +54,7 @@ where
         drop(guard);
         self.keep(unlinked);
         count(&self.events.removed);
-        Some(self.settle(displaced))
+        Some(self.settle(displaced, part_of(entry.hash())))
     }
 
     /// Takes out the living entries that `keep` says no to.
@@ -84,7 +85,7 @@ where
     pub(in crate::gc) fn bury(&self, entry: &StrongArc<Entry<K, V>>, guard: &Guard) -> bool {
         let remains = self.inter(entry, guard);
         let reaped = remains.is_some();
-        if let Some(Remains { retired, unlinked }) = remains {
+        if let Some(Remains { retired, unlinked, .. }) = remains {
             subtract(&self.sums.entries, 1);
             subtract(&self.sums.weak, 1);
             self.retire_reaped(retired);
@@ -106,6 +107,6 @@ where
             }
             return None;
         };
-        Some(Remains { retired, unlinked: self.index.remove(entry) })
+        Some(Remains { retired, part: part_of(entry.hash()), unlinked: self.index.remove(entry) })
     }
 }

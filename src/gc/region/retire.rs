@@ -4,8 +4,9 @@ use super::{Region, Remains, inline_bytes, quietly};
 use crate::{
     entry::Entry,
     gc::{graves::Grave, ledger::Cause},
+    index::{Keyed, part_of},
     slot::{Displaced, Retired, State},
-    sync::{Arc, StrongArc, defer, defer_for_pins, pin, shared, tally::Relaxed},
+    sync::{Arc, Readers, StrongArc, defer, defer_for_pins, pin, shared, tally::Relaxed},
 };
 
 impl<K, V> Region<K, V>
@@ -13,12 +14,17 @@ where
     K: Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// What a batch reaped: counted, and pending until the guards of now have gone. With it go keys: not to be called under a guard or a lock.
-    pub(in crate::gc) fn retire_batch(&self, reaped: Vec<Remains<K, V>>) {
-        let count = reaped.len() as u64;
-        self.events.reaped.fetch_add(count, Relaxed);
-        let pending = self.ledger.pend(count * inline_bytes::<V>(), Cause::Reader);
-        defer(move || drop((reaped, pending)));
+    /// What a batch reaped: counted, and given back; what readers of now may see when they have gone, pending until then. With it go keys: not to be
+    /// called under a guard or a lock.
+    pub(in crate::gc) fn retire_batch(&self, mut reaped: Vec<Remains<K, V>>) {
+        self.events.reaped.fetch_add(reaped.len() as u64, Relaxed);
+        let readers = Readers::now();
+        let seen = if readers.are_none() { Vec::new() } else { take_seen(&mut reaped, &readers) };
+        drop(reaped);
+        if !seen.is_empty() {
+            let pending = self.ledger.pend(seen.len() as u64 * inline_bytes::<V>(), Cause::Reader);
+            defer(move || drop((seen, pending)));
+        }
     }
 
     /// The same for one weak count, where no key's destructor may run: its entry is left to [`keep_aside`](Self::keep_aside).
@@ -29,9 +35,9 @@ where
     }
 
     /// Gives back what the slot owned; the value, if it is alive.
-    pub fn settle(&self, displaced: Displaced<V>) -> Option<Arc<V>> {
+    pub fn settle(&self, displaced: Displaced<V>, part: usize) -> Option<Arc<V>> {
         let Displaced { value, state, retired } = displaced;
-        self.retire(retired);
+        self.retire(retired, part);
         if let (State::Strong, Some(value)) = (state, &value) {
             self.wait_for_pins(value);
         }
@@ -60,7 +66,8 @@ where
     /// under a guard or a lock.
     pub fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
         if let Some(entry) = unlinked {
-            self.unlinked.put(entry);
+            let part = part_of(entry.hash());
+            self.unlinked.put(entry, part);
         }
     }
 
@@ -71,8 +78,8 @@ where
         }
     }
 
-    pub fn retire(&self, retired: Retired<V>) {
-        self.graves.put(retired);
+    pub fn retire(&self, retired: Retired<V>, part: usize) {
+        self.graves.put(retired, part);
     }
 
     /// Gives back what this thread has retired and unlinked, if that is many or holds much. To be called without a guard, which would hold it
@@ -98,4 +105,18 @@ fn open_graves<C: Send + 'static>(graves: Vec<Grave<C>>) {
     if !graves.is_empty() {
         defer(move || drop(graves));
     }
+}
+
+/// Those that the readers may see.
+#[cold]
+fn take_seen<K, V>(reaped: &mut Vec<Remains<K, V>>, readers: &Readers) -> Vec<Remains<K, V>> {
+    let (mut seen, mut number) = (Vec::new(), 0);
+    while let Some(Remains { part, .. }) = reaped.get(number) {
+        if readers.may_see(*part) {
+            seen.push(reaped.swap_remove(number));
+        } else {
+            number += 1;
+        }
+    }
+    seen
 }

@@ -1,13 +1,13 @@
-//! Who is inside at a moment: step 3 of the protocol, and the question of step 4.
+//! Who is inside at a moment: step 3 of the protocol, and the questions of step 4.
 
-use super::{DEFERRED, GUARD, Row, TURN};
+use super::{GUARD, Row, TURNS, about, is_about};
 use crate::sync::{
     CachePadded,
     Ordering::{Acquire, SeqCst},
     fence, lock, registry,
 };
 
-/// The rows that were inside at a moment, and their turns.
+/// The rows that were inside at a moment, with their states of then.
 #[derive(Debug, Default)]
 pub struct Readers(pub(super) Vec<(&'static CachePadded<Row>, u64)>);
 
@@ -24,21 +24,33 @@ impl Readers {
         // Acquire: pairs with the Release in `turn`.
         let registry = lock(registry());
         let states = registry.all.iter().map(|&row| (row, row.0.load(Acquire)));
-        let inside = states.filter(|(_, state)| state % DEFERRED / step > 0);
-        Self(inside.map(|(row, state)| (row, state / TURN)).collect())
+        let inside = states.filter(|(_, state)| *state >= step);
+        Self(inside.collect())
     }
 
-    pub(super) fn are_none(&self) -> bool {
+    /// Whether there are any.
+    pub fn are_none(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether all of them have gone: what was read under their guards happens before this.
-    pub fn have_gone(&self) -> bool {
-        let has_gone = |(row, turn): &(&CachePadded<Row>, u64)| {
-            // Acquire: pairs with the Release in `turn`.
-            let state = row.0.load(Acquire);
-            state / TURN != *turn || state % DEFERRED == 0
-        };
+    /// Whether one of them may look at things of that part.
+    pub fn may_see(&self, part: usize) -> bool {
+        self.0.iter().any(|(_, state)| is_about(*state, about(part)))
+    }
+
+    /// Leaves those that have not gone: what the others read happens before this.
+    pub fn forget_gone(&mut self) {
+        self.0.retain(|reader| !has_gone(reader));
+    }
+
+    /// Whether all of them have gone: what they read happens before this.
+    pub(super) fn have_gone(&self) -> bool {
         self.0.iter().all(has_gone)
     }
+}
+
+fn has_gone((row, then): &(&CachePadded<Row>, u64)) -> bool {
+    // Acquire: pairs with the Release in `turn`.
+    let state = row.0.load(Acquire);
+    state % TURNS != then % TURNS || state < GUARD
 }

@@ -122,16 +122,56 @@ fn rows_of_threads_that_ended_are_used_again() {
     is_given_back(&deferred_now());
 }
 
+/// The calling thread, as others see it now.
+fn this_reader() -> Readers {
+    let row = own_row().unwrap();
+    Readers(vec![(row, row.0.load(Relaxed))])
+}
+
+fn may_see_all(readers: &Readers) -> bool {
+    (0..PARTS).all(|part| readers.may_see(part))
+}
+
+#[test]
+fn a_guard_of_a_part_holds_back_no_other() {
+    let guard = Guard::of(3);
+    let second = Guard::of(3 + PARTS);
+    assert!(this_reader().may_see(3) && !this_reader().may_see(4));
+    let other = Guard::fenced(4);
+    assert!(may_see_all(&this_reader()), "of two parts is of all");
+    drop((guard, second));
+    assert!(may_see_all(&this_reader()), "and stays so");
+    drop(other);
+    let again = Guard::of(4);
+    assert!(this_reader().may_see(4) && !this_reader().may_see(3));
+    drop(again);
+    for all in [|| drop(Guard::new()), || drop(PinGuard::new())] {
+        let guard = Guard::of(0);
+        all();
+        assert!(may_see_all(&this_reader()));
+        drop(guard);
+    }
+}
+
+#[test]
+fn readers_that_have_gone_are_forgotten() {
+    let guard = Guard::of(3);
+    let mut readers = this_reader();
+    readers.forget_gone();
+    assert!(readers.may_see(3));
+    drop(guard);
+    let _again = Guard::of(3);
+    readers.forget_gone();
+    assert!(readers.are_none());
+}
+
 #[test]
 fn a_row_whose_turns_have_come_round_has_gone() {
     let guard = Guard::new();
-    let row = own_row().unwrap();
-    let turn = row.0.load(Relaxed) / TURN;
-    let readers = Readers(vec![(row, turn)]);
+    let readers = this_reader();
     assert!(!readers.have_gone());
     drop(guard);
-    (1..1_u64 << (u64::BITS - TURN.trailing_zeros())).for_each(|_| drop(Guard::new()));
-    assert_eq!(row.0.load(Relaxed) / TURN, turn);
+    (1..TURNS).for_each(|_| drop(Guard::new()));
     assert!(readers.have_gone());
     let _inside_again = Guard::new();
     assert!(!readers.have_gone(), "until it leaves");

@@ -2,7 +2,7 @@
 //! deferred, on the thread that drops that guard.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     marker::PhantomData,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -34,7 +34,8 @@ pub(super) struct Domain {
 
 #[derive(Default)]
 struct Book {
-    alive: BTreeSet<usize>,
+    /// By their tickets; what part each looks at, if it is one.
+    alive: BTreeMap<usize, Option<usize>>,
     deferred: Vec<(usize, Box<dyn FnOnce()>)>,
 }
 
@@ -50,10 +51,10 @@ impl Domain {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self) -> usize {
+    pub(super) fn enter(&self, part: Option<usize>) -> usize {
         // Acquire: pairs with the Release in `defer` (2).
         let ticket = self.tickets.fetch_add(1, Acquire);
-        self.book().alive.insert(ticket);
+        self.book().alive.insert(ticket, part);
         ticket
     }
 
@@ -63,15 +64,21 @@ impl Domain {
         self.book().deferred.push((ticket, closure));
     }
 
-    pub(super) fn note(&self) -> usize {
+    /// The guards of now.
+    pub(super) fn note(&self) -> Vec<(usize, Option<usize>)> {
         // Release: as in `defer`.
-        self.tickets.fetch_add(1, Release)
-    }
-
-    pub(super) fn have_gone(&self, ticket: usize) -> bool {
+        let ticket = self.tickets.fetch_add(1, Release);
         // Acquire: pairs with the Release in `leave` (3).
         self.drops.fetch_add(0, Acquire);
-        self.book().alive.first().is_none_or(|oldest| *oldest > ticket)
+        self.book().alive.range(..ticket).map(|(&ticket, &part)| (ticket, part)).collect()
+    }
+
+    /// Leaves those that have not gone.
+    pub(super) fn forget_gone(&self, noted: &mut Vec<(usize, Option<usize>)>) {
+        // Acquire: as in `note`.
+        self.drops.fetch_add(0, Acquire);
+        let book = self.book();
+        noted.retain(|(ticket, _)| book.alive.contains_key(ticket));
     }
 
     pub(super) fn leave(&self, ticket: usize) {
@@ -79,7 +86,7 @@ impl Domain {
         self.drops.fetch_add(1, Release);
         let mut book = self.book();
         book.alive.remove(&ticket);
-        let oldest = book.alive.first().copied().unwrap_or(usize::MAX);
+        let oldest = book.alive.keys().next().copied().unwrap_or(usize::MAX);
         let ready: Vec<_> = book.deferred.extract_if(.., |(at, _)| *at < oldest).collect();
         drop(book);
         if !ready.is_empty() {
@@ -106,28 +113,41 @@ pub struct Guard {
 
 impl Guard {
     pub fn new() -> Self {
-        Guard { ticket: DOMAIN.enter(), not_send: PhantomData }
+        Guard { ticket: DOMAIN.enter(None), not_send: PhantomData }
+    }
+
+    pub fn of(part: usize) -> Self {
+        Guard { ticket: DOMAIN.enter(Some(part)), not_send: PhantomData }
     }
 
     /// Fences, for the stand-in does not.
-    pub fn fenced() -> Self {
+    pub fn fenced(part: usize) -> Self {
         fence(SeqCst);
-        Self::new()
+        Self::of(part)
     }
 }
 
 /// See `grace::Readers`.
 #[derive(Debug, Default)]
-pub struct Readers(Option<usize>);
+pub struct Readers(Vec<(usize, Option<usize>)>);
 
 impl Readers {
-    /// Those with an earlier ticket.
     pub fn now() -> Self {
-        Self(Some(DOMAIN.note()))
+        Self(DOMAIN.note())
     }
 
-    pub fn have_gone(&self) -> bool {
-        self.0.is_none_or(|ticket| DOMAIN.have_gone(ticket))
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn forget_gone(&mut self) {
+        if !self.are_none() {
+            DOMAIN.forget_gone(&mut self.0);
+        }
+    }
+
+    pub fn may_see(&self, part: usize) -> bool {
+        self.0.iter().any(|(_, its)| its.is_none_or(|its| its == part))
     }
 }
 
