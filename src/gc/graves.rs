@@ -69,7 +69,7 @@ impl<C: Pointer> Graves<C> {
     }
 
     /// Puts one in, which guards of that part could see. Whether this thread's are many then, or hold much.
-    #[inline]
+    #[inline(always)] // into each replacement
     pub fn put(&self, count: C, part: usize) -> bool {
         let row = self.rows.get(number());
         let Some((row, urns)) = row.and_then(|row| Some((row, row.urns.get()?))) else {

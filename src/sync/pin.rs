@@ -144,9 +144,15 @@ pub fn pinned_since_exchange() -> bool {
     any()
 }
 
+#[inline]
 fn any() -> bool {
     // Relaxed: ordered by the fences, as the pins are.
     let used = used_rows().load(Relaxed);
+    used > 0 && any_in(used)
+}
+
+#[inline(never)]
+fn any_in(used: usize) -> bool {
     // Acquire: pairs with the Release of a pin that went.
     pin_rows()[..used].iter().any(|pins| pins.load(Acquire) != 0)
 }

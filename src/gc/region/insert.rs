@@ -16,6 +16,8 @@ where
     V: Send + Sync + 'static,
 {
     /// Puts a value in, in the place of what the key had. Returns that, if it was still alive. The guard is to look under.
+    // Always: as `get`.
+    #[inline(always)]
     pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64, guard: Guard) -> Option<Arc<V>> {
         self.index.prefetch(hash);
         let mut value = Some(value);
@@ -41,6 +43,7 @@ where
     }
 
     /// Where there is no strong value; where the key is taken for `absent`, most likely none at all.
+    #[inline(never)]
     fn link_or_replace(
         &self,
         hash: u64,
@@ -127,7 +130,7 @@ where
 
     /// A new value in the place of a strong one, which is handed back; whether many counts wait in this thread's graves then. `None`,
     /// with the value left where it was, if the slot is not strong.
-    #[inline]
+    #[inline(always)]
     fn swap(
         &self,
         entry: &StrongArc<Entry<K, V>>,
