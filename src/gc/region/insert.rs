@@ -10,6 +10,9 @@ use crate::{
 };
 use std::mem;
 
+/// What a slot that takes no new value does.
+const GIVEN_BACK: &str = "a replacement that fails gives the value back";
+
 impl<K, V> Region<K, V>
 where
     K: Eq + Send + Sync + 'static,
@@ -21,9 +24,8 @@ where
     pub fn insert(&self, hash: u64, key: K, value: Arc<V>, weight: u64, guard: Guard) -> Option<Arc<V>> {
         self.index.prefetch(hash);
         let mut value = Some(value);
-        let row = self.counters.row();
         // Linking tells, too, that a key is present; but then the entry was made in vain.
-        let mut absent = row.is_some_and(Row::is_long);
+        let mut absent = self.counters.row().is_some_and(Row::is_long);
         if !absent {
             let found = self.index.find(hash, &key, &guard);
             let found = found.map(|entry| self.swap(&entry, &mut value, weight, hash, &guard));
@@ -39,57 +41,59 @@ where
             absent = found.is_none();
         }
         drop(guard);
-        self.link_or_replace(hash, key, value, weight, absent)
+        let value = value.expect(GIVEN_BACK);
+        match absent {
+            true => self.link_new(hash, key, value, weight),
+            false => self.replace_or_link(hash, key, value, weight),
+        }
     }
 
-    /// Where there is no strong value; where the key is taken for `absent`, most likely none at all.
+    /// Where the key is absent, most likely.
     #[inline(never)]
-    fn link_or_replace(
-        &self,
-        hash: u64,
-        mut key: K,
-        mut value: Option<Arc<V>>,
-        weight: u64,
-        mut absent: bool,
-    ) -> Option<Arc<V>> {
+    fn link_new(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
+        let (key, value) = self.try_link(hash, key, value, weight).err()?;
+        self.replace_or_link(hash, key, value, weight)
+    }
+
+    /// Where there is no strong value, but an entry, most likely.
+    #[cold]
+    fn replace_or_link(&self, hash: u64, mut key: K, value: Arc<V>, weight: u64) -> Option<Arc<V>> {
+        let mut value = Some(value);
         loop {
-            if !mem::take(&mut absent) {
-                let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Guard| {
-                    self.replace(entry, &mut value, weight, guard)
-                };
-                if let Some(found) = self.index.read(hash, &key, replace) {
-                    let replaced = found.map(|displaced| {
-                        self.counters.replaced();
-                        self.settle(displaced, part_of(hash))
-                    });
-                    self.tend_graves();
-                    if let Some(replaced) = replaced {
-                        return replaced;
-                    }
-                }
+            let replace = |entry: &StrongArc<Entry<K, V>>, guard: &Guard| {
+                self.replace(entry, &mut value, weight, guard)
+            };
+            let replaced = self.index.read(hash, &key, replace).flatten().map(|displaced| {
+                self.counters.replaced();
+                self.settle(displaced, part_of(hash))
+            });
+            self.tend_graves();
+            if let Some(replaced) = replaced {
+                return replaced;
             }
-            let entry = StrongArc::new(Entry::vacant(hash, key));
-            entry.set_weight(weight);
-            entry.slot.fill(value.take().expect("a replacement that fails gives it back"));
-            match self.link(entry) {
-                Ok(many) => {
-                    if many {
-                        self.tidy();
-                    }
-                    self.counters.count(Frequent::Addition);
-                    self.counters.row().inspect(|row| row.go_on());
-                    return None;
-                }
-                Err(entry) => {
-                    (key, value) = self.take_apart(entry);
-                    self.tend_graves();
-                }
-            }
+            let (back, its) = self.try_link(hash, key, value.expect(GIVEN_BACK), weight).err()?;
+            (key, value) = (back, Some(its));
         }
+    }
+
+    /// Links a new entry, unless its key is there: then gives key and value back.
+    #[inline(always)] // into each insert of a new key
+    fn try_link(&self, hash: u64, key: K, value: Arc<V>, weight: u64) -> Result<(), (K, Arc<V>)> {
+        let entry = StrongArc::new(Entry::vacant(hash, key));
+        entry.set_weight(weight);
+        entry.slot.fill(value);
+        let many = self.link(entry).map_err(|entry| self.take_apart(entry))?;
+        if many {
+            self.tidy();
+        }
+        self.counters.count(Frequent::Addition);
+        self.counters.row().inspect(|row| row.go_on());
+        Ok(())
     }
 
     /// Links an entry whose slot is filled, unless its key is there: then gives it back. Whether many wait for the sweeper then, and it is time to
     /// [tidy](Self::tidy): under no guard or lock, for that forgets keys.
+    #[inline(always)] // as `try_link`
     fn link(&self, entry: StrongArc<Entry<K, V>>) -> Result<bool, StrongArc<Entry<K, V>>> {
         // The sums first: a removal may come before we are back. Taken back where linking fails, or `Eq` panics.
         let linking = Linking::begin(self, entry.weight());
@@ -203,11 +207,13 @@ where
     }
 
     /// Key and value of an entry that could not be linked.
-    fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Option<Arc<V>>) {
+    #[cold]
+    fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Arc<V>) {
         let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
         self.retire(displaced.retired, part_of(entry.hash()));
+        self.tend_graves();
         let entry = StrongArc::try_unwrap(entry).ok().expect("never shared");
-        (entry.into_key(), displaced.value)
+        (entry.into_key(), displaced.value.expect("of a slot that was strong"))
     }
 }
 
