@@ -22,6 +22,7 @@ mod key;
 use self::key::{Given, Node, Same, Sought};
 use crate::{
     entry::Entry,
+    index::part_of,
     sync::{
         Arc, AtomicUsize, Guard, HashMap, OnceCell,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
@@ -89,7 +90,7 @@ impl<K: Eq, V> Flights<K, V> {
     fn cancel_there<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, fenced: Guard) -> Guard {
         drop(fenced);
         self.table.remove_sync(&Sought { hash, key });
-        Guard::new()
+        Guard::of(part_of(hash))
     }
 
     /// Cancels all.

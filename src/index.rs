@@ -90,7 +90,11 @@ struct Lock<'i> {
 }
 
 /// Nothing leaves the shard, nor do its buckets.
-impl Shelter for Lock<'_> {}
+impl Shelter for Lock<'_> {
+    fn covers(&self, part: usize) -> bool {
+        part == self.shard
+    }
+}
 
 /// A thing that somebody else holds, as long as index and shelter live in which it was found.
 pub struct Lent<'g, T: Counted>(ManuallyDrop<StrongArc<T>>, PhantomData<&'g ()>);
@@ -130,6 +134,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     where
         Q: Equivalent<T::Key> + ?Sized,
     {
+        debug_assert!(shelter.covers(part_of(hash)), "invariant 4");
         let buckets = self.buckets_of(shard_of(hash));
         let first = buckets.get(buckets.first_of(hash), shelter);
         let word = first.word();
@@ -363,7 +368,7 @@ fn take<T: Keyed>(
 #[inline]
 #[allow(unsafe_code)]
 fn lend<T: Counted>(pointer: *mut T, _shelter: &impl Shelter) -> Lent<'_, T> {
-    // SAFETY: it came from `StrongArc::into_raw`, and is not dropped while the shelter lives (invariant 2); ManuallyDrop: not ours.
+    // SAFETY: it came from `StrongArc::into_raw`, and is not dropped while the shelter lives (invariants 2 and 4); ManuallyDrop: not ours.
     Lent(ManuallyDrop::new(unsafe { StrongArc::from_raw(pointer) }), PhantomData)
 }
 

@@ -24,9 +24,9 @@
 //! # Invariants
 //!
 //! 1. Whoever changes the word owns the counts that the old word owned and the new one does not.
-//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`defer`](crate::sync::defer), or when the
-//!    [`Readers`](crate::sync::Readers) of then have gone: after every guard that could have seen the word. So a pointer seen under a guard stays readable, counts and all, and its
-//!    memory is not used again (no ABA) while the guard lives.
+//! 2. A weak count taken out of a slot ([`Retired`]) is given back only through [`defer`](crate::sync::defer), or when those
+//!    [`Readers`](crate::sync::Readers) of then have gone that may see its part: after every guard that could have seen the word. So a pointer seen under a guard of the entry's part
+//!    stays readable, counts and all, and its memory is not used again (no ABA) while the guard lives.
 //! 3. A strong count taken out of a slot is given back as `sync::pin` says. So a STRONG(p) seen under a pin stays a
 //!    live value while the pin lives.
 //! 4. STRONG(p) implies a count of one at least; a count that was zero once stays zero. So a pointer whose upgrade fails

@@ -3,7 +3,7 @@
 use crate::sync::{
     CachePadded, number,
     number::EXCLUSIVE,
-    number_if_any,
+    number_if_any, pin,
     tally::{AtomicU64, Relaxed},
 };
 use std::time::Duration;
@@ -117,6 +117,8 @@ pub struct CollectorStats {
 const OWN: usize = 16;
 const SHARED: usize = 4;
 const _: () = assert!(OWN <= EXCLUSIVE);
+/// For who is counted by a pin's number.
+const _: () = assert!(OWN <= pin::OWN || cfg!(weakmap_loom));
 
 /// What happens so often that each thread counts it for itself.
 #[derive(Clone, Copy, Debug)]

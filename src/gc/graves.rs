@@ -3,7 +3,7 @@
 //! What a thread retires one by one it puts into its own row of urns, round and round: when half of the row is full, the thread notes who is inside, and
 //! when the other half is, it looks whether these have gone. Then the next ones go into the first half again, and what each finds there is given back:
 //! one for one, as an allocator likes it. Where a reader stays, what it may see (see `sync::grace`) is put aside first: into a bag, with what passes reap and
-//! what is too much for a row.
+//! what is too much for a row. That, and rows of what is large, which have no halves, wait for all readers.
 //!
 //! # Invariants
 //!

@@ -5,7 +5,7 @@
 //! 1. Under the rings' lock: what came in goes to the clock, the clock names victims, each is stripped (its slot goes
 //!    from STRONG to WEAK) and its strong count moved to the batch.
 //! 2. Under no lock: the batch's counts are given back, and destructors run. While a pin lives they wait for the pins of then instead.
-//! 3. Entries whose value is gone now are closed and leave the index; their weak counts wait for the guards of now.
+//! 3. Entries whose value is gone now are closed and leave the index; their weak counts wait for the guards of now that may see them.
 //! 4. The others, whose value a caller holds, go back through the incoming bag to the weak list.
 //!
 //! Victims leave the ring before they are stripped, so two sweepers never meet at an entry; a get that revives a victim in

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     entry::{Entry, Writing},
-    index::{Index, part_of},
+    index::{Index, Keyed, part_of},
     slot::{Found, Retired},
     stats::{Counters, Events, Frequent, count},
     sync::{
@@ -296,7 +296,7 @@ where
     /// Visits the entries that hold a living value.
     pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>)) {
         self.index.for_each(|entry| {
-            let found = entry.slot.get(&Guard::new());
+            let found = entry.slot.get(&Guard::of(part_of(entry.hash())));
             if let Some(found) = found {
                 visit(entry, found.value);
             }

@@ -49,6 +49,7 @@ use std::{marker::PhantomData, process};
 
 /// Things are of so many parts.
 pub const PARTS: usize = 64;
+const _: () = assert!(PARTS <= 1 << u8::BITS, "a part is kept in a byte");
 
 /// A row's state, from its lowest bits on. How often its thread has left: this may come round, and who takes a row for one that has not left yet,
 /// since it is inside at the same turn again, waits until it leaves.
@@ -81,7 +82,7 @@ pub struct Registry {
 #[derive(Debug)]
 #[must_use = "it protects nothing once it is dropped"]
 pub struct Guard {
-    _inside: Inside<GUARD>,
+    inside: Inside<GUARD>,
 }
 
 /// A guard that `defer_for_pins` waits for, too.
@@ -103,19 +104,24 @@ impl Guard {
     /// Enters. Guards of a thread may be nested, and dropped in any order.
     #[inline]
     pub fn new() -> Self {
-        Self { _inside: Inside::enter(ALL, || ()) }
+        Self { inside: Inside::enter(ALL, || ()) }
     }
 
-    /// Enters, to look at things of that part alone: others go, however long it stays.
+    /// Enters, to look at things of that part alone. Others that were retired one by one go, however long it stays.
     #[inline]
     pub fn of(part: usize) -> Self {
-        Self { _inside: Inside::enter(about(part), || ()) }
+        Self { inside: Inside::enter(about(part), || ()) }
     }
 
     /// The same, and is a full fence in any case.
     #[inline]
     pub fn fenced(part: usize) -> Self {
-        Self { _inside: Inside::enter(about(part), || fence(SeqCst)) }
+        Self { inside: Inside::enter(about(part), || fence(SeqCst)) }
+    }
+
+    /// Whether things of that part may be looked at under it.
+    pub fn is_about(&self, part: usize) -> bool {
+        is_about(self.inside.row.0.load(Relaxed), about(part))
     }
 }
 

@@ -36,7 +36,7 @@ pub mod shared {
     pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
 }
 
-/// Atomics that only count for reports.
+/// Atomics that only count, for reports, or for their one thread.
 #[allow(clippy::disallowed_types)]
 pub mod tally {
     pub use std::sync::atomic::Ordering::Relaxed;
@@ -47,10 +47,17 @@ pub mod tally {
     pub type AtomicUsize = std::sync::atomic::AtomicUsize;
 }
 
-/// Proof that what the index points to stays: the calling thread has a guard, or a pin, or the lock of who takes it out.
-pub trait Shelter {}
+/// Proof that what the index points to stays: the calling thread has a guard of its part, or a pin, or the lock of who takes it out.
+pub trait Shelter {
+    /// Whether it stands for things of that part (see `grace`).
+    fn covers(&self, part: usize) -> bool;
+}
 
-impl Shelter for Guard {}
+impl Shelter for Guard {
+    fn covers(&self, part: usize) -> bool {
+        self.is_about(part)
+    }
+}
 
 /// Locks, whatever a panic left: every lock here guards state that is whole between two statements.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

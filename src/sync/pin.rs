@@ -56,7 +56,11 @@ struct Counted(usize);
 #[derive(Debug)]
 struct Flush;
 
-impl Shelter for Pin {}
+impl Shelter for Pin {
+    fn covers(&self, _: usize) -> bool {
+        true
+    }
+}
 
 impl Pin {
     #[inline(always)] // a call is a tenth of what it costs
@@ -66,7 +70,7 @@ impl Pin {
 }
 
 impl Pin {
-    /// Its thread's number, if that has it to itself; else one that nobody has.
+    /// Its thread's number, if that is below [`OWN`]; else one that is not.
     #[inline]
     pub fn number(&self) -> usize {
         self.counted.0

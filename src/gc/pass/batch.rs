@@ -178,6 +178,7 @@ where
     /// Steps 3 and 4.
     fn bury_all(&self, mut batch: Batch<K, V>, freed: Freed, done: &mut Swept) {
         let (mut weight, mut reaped) = (0, Vec::with_capacity(batch.entries.len()));
+        let mut gone = Vec::new();
         let guard = Guard::new();
         for Stripped { came, weight: its, .. } in batch.entries.drain(..) {
             if let Some(remains) = self.inter(&came.entry, &guard) {
@@ -185,9 +186,12 @@ where
                 weight += its;
             } else if came.entry.slot.state() != State::Closed {
                 self.incoming.put(came);
+            } else {
+                gone.push(came);
             }
         }
         drop(guard);
+        drop(gone); // with the keys, where they are the last handles
         *lock_shared(&self.tray) = Tray(batch.entries);
         done.reaped = reaped.len() as u64;
         // The stripped were not counted as weak yet: whoever took one over counted it off.

@@ -4,6 +4,7 @@ use super::Swept;
 use crate::{
     entry::Entry,
     gc::region::{Region, Rings},
+    index::{Keyed, part_of},
     slot::State,
     sync::{Guard, StrongArc},
 };
@@ -37,17 +38,17 @@ where
 
     /// Whether a weak entry is still to be looked after.
     fn stays(&self, entry: &StrongArc<Entry<K, V>>, done: &mut Swept) -> bool {
-        let guard = Guard::new();
+        let guard = Guard::of(part_of(entry.hash()));
         if self.bury(entry, &guard) {
             done.reaped += 1;
             return false;
         }
-        if entry.take_wanted() {
-            // A get had no room for it, or was in a writer's way: now, or not until it is used again.
-            if let Some(found) = entry.slot.get(&guard).filter(|found| found.weak) {
-                self.try_revive(entry, &found.value);
-                self.quietly(|| drop(found)); // may be the last one by now
-            }
+        let wanted = entry.take_wanted().then(|| entry.slot.get(&guard)).flatten();
+        drop(guard);
+        // A get had no room for it, or was in a writer's way: now, or not until it is used again.
+        if let Some(found) = wanted.filter(|found| found.weak) {
+            self.try_revive(entry, &found.value);
+            self.quietly(|| drop(found)); // may be the last one by now
         }
         entry.slot.state() != State::Closed
     }

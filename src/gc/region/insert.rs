@@ -209,8 +209,9 @@ where
     /// Key and value of an entry that could not be linked.
     #[cold]
     fn take_apart(&self, entry: StrongArc<Entry<K, V>>) -> (K, Arc<V>) {
-        let displaced = entry.slot.close(&Guard::new()).expect("filled, and never shared");
-        self.retire(displaced.retired, part_of(entry.hash()));
+        let part = part_of(entry.hash());
+        let displaced = entry.slot.close(&Guard::of(part)).expect("filled, and never shared");
+        self.retire(displaced.retired, part);
         self.tend_graves();
         let entry = StrongArc::try_unwrap(entry).ok().expect("never shared");
         (entry.into_key(), displaced.value.expect("of a slot that was strong"))

@@ -39,7 +39,7 @@ where
         entry: &StrongArc<Entry<K, V>>,
         close: impl FnOnce(&Guard) -> Option<Displaced<V>>,
     ) -> Option<Option<Arc<V>>> {
-        let guard = Guard::new();
+        let guard = Guard::of(part_of(entry.hash()));
         let writing = self.write(entry);
         let displaced = close(&guard)?;
         match displaced.state {

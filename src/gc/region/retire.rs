@@ -62,7 +62,7 @@ where
         });
     }
 
-    /// What was taken out of the index stays until the guards of now have gone. What has stayed for so long goes, with its key: not to be called
+    /// What was taken out of the index stays until the guards of now have gone that may see it. What has stayed for so long goes, with its key: not to be called
     /// under a guard or a lock.
     pub fn keep(&self, unlinked: Option<StrongArc<Entry<K, V>>>) {
         if let Some(entry) = unlinked {

@@ -120,6 +120,10 @@ impl Guard {
         Guard { ticket: DOMAIN.enter(Some(part)), not_send: PhantomData }
     }
 
+    pub fn is_about(&self, part: usize) -> bool {
+        DOMAIN.book().alive[&self.ticket].is_none_or(|its| its == part)
+    }
+
     /// Fences, for the stand-in does not.
     pub fn fenced(part: usize) -> Self {
         fence(SeqCst);
