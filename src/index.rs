@@ -154,8 +154,24 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     /// Adds it, unless the key is there: then gives it back.
     pub fn insert(&self, new: StrongArc<T>) -> Result<(), StrongArc<T>> {
-        let hash = new.hash();
+        let (hash, tag) = (new.hash(), tag_of(new.hash()));
         let mut lock = self.lock(shard_of(hash));
+        let buckets = self.buckets_of(lock.shard);
+        let first = buckets.get(buckets.first_of(hash), &lock);
+        let word = first.word();
+        let has_room = *lock.len < buckets.most();
+        if let Some(place) = word.vacant().filter(|_| has_room && !word.may_lead_to(tag)) {
+            first.put(place, StrongArc::into_raw(new).cast_mut(), word.with(place, tag));
+            *lock.len += 1;
+            return Ok(());
+        }
+        self.insert_further(new, lock)
+    }
+
+    /// Where the first bucket on its way is full, or has something with its tag, or was passed by such; or there are to be more.
+    #[inline(never)]
+    fn insert_further(&self, new: StrongArc<T>, mut lock: Lock<'_>) -> Result<(), StrongArc<T>> {
+        let hash = new.hash();
         if self.find(hash, new.key(), &lock).is_some() {
             return Err(new);
         }
@@ -331,7 +347,7 @@ fn put<T>(buckets: Buckets<T>, it: *mut T, hash: u64, lock: &Lock<'_>) {
         let bucket = buckets.get(number, lock);
         let word = bucket.word();
         if let Some(place) = word.vacant() {
-            return bucket.put(place, it, tag_of(hash));
+            return bucket.put(place, it, word.with(place, tag_of(hash)));
         }
         bucket.set_word(word.pass(tag_of(hash)));
     }
@@ -345,11 +361,31 @@ fn take<T: Keyed>(
     hash: u64,
     lock: &Lock<'_>,
 ) -> Option<StrongArc<T>> {
-    for (passed, number) in buckets.way_of(hash).enumerate() {
+    let bucket = buckets.get(buckets.first_of(hash), lock);
+    let word = bucket.word();
+    match place_of(it, bucket, word, hash) {
+        Some(place) => {
+            bucket.set_word(word.without(place));
+            Some(own(bucket.at(place), lock))
+        }
+        None if word.is_passed(tag_of(hash)) => take_further(buckets, it, hash, lock),
+        None => None,
+    }
+}
+
+/// From the second bucket on. Those before it are no longer passed, then.
+#[cold]
+#[inline(never)]
+fn take_further<T: Keyed>(
+    buckets: Buckets<T>,
+    it: &StrongArc<T>,
+    hash: u64,
+    lock: &Lock<'_>,
+) -> Option<StrongArc<T>> {
+    for (passed, number) in buckets.way_of(hash).enumerate().skip(1) {
         let bucket = buckets.get(number, lock);
         let word = bucket.word();
-        let mut places = word.places_of(tag_of(hash));
-        if let Some(place) = places.find(|&place| bucket.at(place).cast_const() == StrongArc::as_ptr(it)) {
+        if let Some(place) = place_of(it, bucket, word, hash) {
             bucket.set_word(word.without(place));
             for number in buckets.way_of(hash).take(passed) {
                 let bucket = buckets.get(number, lock);
@@ -362,6 +398,12 @@ fn take<T: Keyed>(
         }
     }
     None
+}
+
+/// Where this very thing is in a bucket whose word that is.
+#[inline]
+fn place_of<T: Keyed>(it: &StrongArc<T>, bucket: &Bucket<T>, word: Word, hash: u64) -> Option<usize> {
+    word.places_of(tag_of(hash)).find(|&place| bucket.at(place).cast_const() == StrongArc::as_ptr(it))
 }
 
 /// What such a pointer, found by its tag in a shelter that still lives, points to.

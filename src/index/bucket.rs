@@ -77,10 +77,11 @@ impl<T> Bucket<T> {
         self.places[place].load(Acquire)
     }
 
-    /// Puts something in, for readers to find. For who has the right to write.
-    pub fn put(&self, place: usize, it: *mut T, tag: u8) {
+    /// Puts something in, for readers to find by this word. For who has the right to write.
+    #[inline]
+    pub fn put(&self, place: usize, it: *mut T, word: Word) {
         self.places[place].store(it, Release);
-        self.set_word(self.word().with(place, tag));
+        self.set_word(word);
     }
 }
 
@@ -109,7 +110,13 @@ impl Word {
         self.0 >> passed(tag) & MOST_PASSED > 0
     }
 
-    fn with(self, place: usize, tag: u8) -> Self {
+    /// Whether something with this tag may lie here or further on.
+    #[inline]
+    pub fn may_lead_to(self, tag: u8) -> bool {
+        self.places_of(tag).first().is_some() || self.is_passed(tag)
+    }
+
+    pub fn with(self, place: usize, tag: u8) -> Self {
         Self(self.0 | u64::from(tag) << (8 * place))
     }
 

@@ -81,6 +81,30 @@ fn things_of_one_hash_are_told_apart_by_their_keys() {
 }
 
 #[test]
+fn what_lies_further_on_is_there_though_its_first_bucket_has_room() {
+    // Of one shard and one way, with tags of their own.
+    let with_tag = |key: u32| thing(key, u64::from(key) << 38);
+    let index = Index::new();
+    let first: Vec<_> = (0..7).map(with_tag).collect();
+    first.iter().for_each(|it| index.insert(it.clone()).ok().unwrap());
+    index.insert(with_tag(7)).ok().unwrap();
+    first.iter().for_each(|it| drop(index.remove(it).unwrap()));
+    assert!(index.insert(with_tag(7)).is_err());
+    assert_eq!(all_of(&index), [7]);
+}
+
+#[test]
+fn no_shard_is_fuller_than_it_may_be() {
+    let index = Index::new();
+    for key in 0..20_000 {
+        index.insert(thing(key, spread(key))).ok().unwrap();
+        let shard = shard_of(spread(key));
+        let len = *index.lock(shard).len;
+        assert!(len <= index.buckets_of(shard).most(), "{len} after {key}");
+    }
+}
+
+#[test]
 fn it_grows_and_shrinks_and_keeps_what_is_there() {
     let index = Index::new();
     let capacity = |index: &Index<Thing>| -> usize {
