@@ -159,7 +159,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         let buckets = self.buckets_of(lock.shard);
         let first = buckets.get(buckets.first_of(hash), &lock);
         let word = first.word();
-        let has_room = *lock.len < buckets.most();
+        let has_room = *lock.len < buckets.most(); // never in nobody's bucket
         if let Some(place) = word.vacant().filter(|_| has_room && !word.may_lead_to(tag)) {
             first.put(place, StrongArc::into_raw(new).cast_mut(), word.with(place, tag));
             *lock.len += 1;

@@ -148,11 +148,10 @@ fn way_of(ways: u64) -> usize {
     (bit / 16 + bit % 2 * 4) % WAYS
 }
 
-/// Bits to choose from, of a hash that need not be a good one: two rounds of multiply and shift.
+/// Bits to choose from, of a hash whose upper half is enough of one.
 #[inline]
 fn mix(hash: u64) -> u64 {
     let bits = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let bits = (bits ^ bits >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     bits ^ bits >> 32
 }
 
