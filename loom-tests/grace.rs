@@ -6,7 +6,7 @@ use weakmap::model::{
     AtomicPtr,
     Ordering::{AcqRel, Acquire},
     end,
-    grace::{Guard, PinGuard, Readers, defer, defer_for_pins, flush},
+    grace::{Guard, Part, PinGuard, Readers, defer, defer_for_pins, flush},
     yield_now,
 };
 
@@ -110,15 +110,15 @@ fn remove_and_wait(scene: &Scene) {
 
 /// Of the first's part.
 fn read_part(scene: &Scene) {
-    let guard = Guard::of(0);
+    let guard = Guard::of(Part::of(0));
     look(&scene.places[0], &guard).map(Witness::read);
 }
 
 /// Both, the first under a guard within that of the other's part.
 fn read_parts(scene: &Scene) {
-    let guard = Guard::of(1);
+    let guard = Guard::of(Part::of(1));
     look(&scene.places[1], &guard).map(Witness::read);
-    let other = Guard::of(0);
+    let other = Guard::of(Part::of(0));
     drop(guard);
     look(&scene.places[0], &other).map(Witness::read);
 }
@@ -127,7 +127,7 @@ fn read_parts(scene: &Scene) {
 fn remove_part_and_wait(scene: &Scene, part: usize) {
     let taken = take(&scene.places[part]);
     let mut readers = Readers::now();
-    while readers.may_see(part) {
+    while readers.may_see(Part::of(part)) {
         yield_now();
         readers.forget_gone();
     }

@@ -5,7 +5,7 @@ use std::{mem::ManuallyDrop, ptr};
 use weakmap::model::{
     AtomicPtr, Graves, Guard,
     Ordering::{AcqRel, Acquire},
-    StrongArc, defer,
+    Part, StrongArc, defer,
 };
 
 struct Scene {
@@ -33,7 +33,7 @@ fn own(pointer: *mut Witness) -> Option<StrongArc<Witness>> {
 }
 
 fn read(scene: &Scene, part: usize) {
-    let _guard = Guard::of(part);
+    let _guard = Guard::of(Part::of(part));
     let found = own(scene.places[part].load(Acquire)).map(ManuallyDrop::new); // lent
     found.map(|it| it.read());
 }
@@ -43,7 +43,7 @@ fn replace(scene: &Scene, parts: [usize; 5]) {
     for part in parts {
         let old = scene.places[part].swap(new(&scene.count, part), AcqRel);
         old.is_null().then(|| unreachable!("nobody else replaces"));
-        own(old).map(|count| scene.graves.put(count, part));
+        own(old).map(|count| scene.graves.put(count, Part::of(part)));
         if scene.graves.is_full() {
             let graves = scene.graves.make_room();
             defer(move || drop(graves));

@@ -49,7 +49,7 @@ use crate::{
     sync::{
         AtomicPtr, Counted, Guard, Mutex, MutexGuard,
         Ordering::{Acquire, Relaxed, Release},
-        Shelter, StrongArc, defer, lock,
+        Part, Shelter, StrongArc, defer, lock,
     },
 };
 use equivalent::Equivalent;
@@ -91,8 +91,8 @@ struct Lock<'i> {
 
 /// Nothing leaves the shard, nor do its buckets.
 impl Shelter for Lock<'_> {
-    fn covers(&self, part: usize) -> bool {
-        part == self.shard
+    fn covers(&self, part: Part) -> bool {
+        part == Part::of(self.shard)
     }
 }
 
@@ -209,7 +209,7 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
     }
 
     fn all_in(&self, shard: usize) -> Vec<StrongArc<T>> {
-        let guard = Guard::of(shard); // its part
+        let guard = Guard::of(Part::of(shard));
         let buckets = self.buckets_of(shard);
         let mut all = Vec::new();
         for number in 0..buckets.len() {
@@ -283,8 +283,8 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
 /// The part (see `sync::grace`) of what has this hash: all that a search for it may look at, invariant 4.
 #[inline]
-pub fn part_of(hash: u64) -> usize {
-    shard_of(hash)
+pub fn part_of(hash: u64) -> Part {
+    Part::of(shard_of(hash))
 }
 
 fn free_later<T: 'static>(old: Option<OwnedBuckets<T>>) {

@@ -13,7 +13,7 @@
 
 use super::{bag::Bag, ledger::Pending, region::inline_bytes};
 use crate::sync::{
-    CachePadded, OnceCell, Readers, lock_shared, number,
+    CachePadded, OnceCell, Part, Readers, lock_shared, number,
     number::EXCLUSIVE,
     shared::Mutex,
     tally::{AtomicU8, AtomicUsize, Relaxed},
@@ -70,7 +70,7 @@ impl<C: Pointer> Graves<C> {
 
     /// Puts one in, which guards of that part could see. Whether this thread's are many then, or hold much.
     #[inline(always)] // into each replacement
-    pub fn put(&self, count: C, part: usize) -> bool {
+    pub fn put(&self, count: C, part: Part) -> bool {
         let row = self.rows.get(number());
         let Some((row, urns)) = row.and_then(|row| Some((row, row.urns.get()?))) else {
             return self.put_elsewhere(count);
@@ -78,7 +78,7 @@ impl<C: Pointer> Graves<C> {
         let (len, room) = (row.len.load(Relaxed), row.room.load(Relaxed));
         let Some(urn) = urns[..room].get(len) else { return self.put_elsewhere(count) };
         let before = urn.put(count);
-        row.parts[len].store(part as u8, Relaxed);
+        row.parts[len].store(part.number(), Relaxed);
         row.len.store(len + 1, Relaxed);
         drop(before); // invariant 1; now, as a key's destructor might come here again
         len + 1 >= room
@@ -191,7 +191,7 @@ impl<C: Pointer> Row<C> {
     fn take_seen(&self, readers: &Readers, f: impl FnMut(C)) {
         let (len, room) = (self.len.load(Relaxed), self.room.load(Relaxed));
         let next = self.urns.get().into_iter().flatten().zip(&self.parts).take(room).skip(len);
-        let seen = next.filter(|(_, part)| readers.may_see(part.load(Relaxed).into()));
+        let seen = next.filter(|(_, part)| readers.may_see(Part::of(part.load(Relaxed).into())));
         seen.filter_map(|(urn, _)| urn.take()).for_each(f);
     }
 

@@ -32,7 +32,7 @@ use crate::{
     slot::{Found, Retired},
     stats::{Counters, Events, Frequent, count},
     sync::{
-        Arc, Guard, Mutex, StrongArc, lock,
+        Arc, Guard, Mutex, Part, StrongArc, lock,
         pin::Pin,
         shared,
         tally::{AtomicU64, Relaxed},
@@ -129,7 +129,7 @@ pub struct Came<K, V> {
 pub(super) struct Remains<K, V> {
     pub retired: Retired<V>,
     /// Of both (see `sync::grace`).
-    pub part: usize,
+    pub part: Part,
     /// The index's count, if this thread took it out.
     pub unlinked: Option<StrongArc<Entry<K, V>>>,
 }

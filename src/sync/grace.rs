@@ -49,7 +49,23 @@ use std::{marker::PhantomData, process};
 
 /// Things are of so many parts.
 pub const PARTS: usize = 64;
-const _: () = assert!(PARTS <= 1 << u8::BITS, "a part is kept in a byte");
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part(u8);
+
+impl Part {
+    #[inline]
+    pub fn of(number: usize) -> Self {
+        const { assert!(PARTS <= 1 << u8::BITS) };
+        Self((number % PARTS) as u8)
+    }
+
+    #[inline]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
 
 /// A row's state, from its lowest bits on. How often its thread has left: this may come round, and who takes a row for one that has not left yet,
 /// since it is inside at the same turn again, waits until it leaves.
@@ -109,18 +125,18 @@ impl Guard {
 
     /// Enters, to look at things of that part alone. Others that were retired one by one go, however long it stays.
     #[inline]
-    pub fn of(part: usize) -> Self {
+    pub fn of(part: Part) -> Self {
         Self { inside: Inside::enter(about(part), || ()) }
     }
 
     /// The same, and is a full fence in any case.
     #[inline]
-    pub fn fenced(part: usize) -> Self {
+    pub fn fenced(part: Part) -> Self {
         Self { inside: Inside::enter(about(part), || fence(SeqCst)) }
     }
 
     /// Whether things of that part may be looked at under it.
-    pub fn is_about(&self, part: usize) -> bool {
+    pub fn is_about(&self, part: Part) -> bool {
         is_about(self.inside.row.0.load(Relaxed), about(part))
     }
 }
@@ -135,8 +151,8 @@ impl PinGuard {
 
 /// What the row says of who looks at things of that part alone.
 #[inline]
-fn about(part: usize) -> u64 {
-    part as u64 % PARTS as u64 * PART
+fn about(part: Part) -> u64 {
+    u64::from(part.0) * PART
 }
 
 /// Whether who is inside in such a state may look at what that says.

@@ -50,11 +50,11 @@ pub mod tally {
 /// Proof that what the index points to stays: the calling thread has a guard of its part, or a pin, or the lock of who takes it out.
 pub trait Shelter {
     /// Whether it stands for things of that part (see `grace`).
-    fn covers(&self, part: usize) -> bool;
+    fn covers(&self, part: Part) -> bool;
 }
 
 impl Shelter for Guard {
-    fn covers(&self, part: usize) -> bool {
+    fn covers(&self, part: Part) -> bool {
         self.is_about(part)
     }
 }

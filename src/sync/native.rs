@@ -1,6 +1,8 @@
 //! What the crate runs on: std, and who is who.
 
-pub use super::grace::{Guard, PinGuard, Readers, defer, defer_for_pins, flush, flush_if_any, is_inside};
+pub use super::grace::{
+    Guard, Part, PinGuard, Readers, defer, defer_for_pins, flush, flush_if_any, is_inside,
+};
 pub use super::strong::{Counted, StrongArc};
 use super::{
     CachePadded,

@@ -32,7 +32,8 @@
 //! next pin that goes, of the next sweep, of the thread in the background.
 
 use super::{
-    Ordering::*, PinGuard, Shelter, fence, fence_after_exchange, flush_if_any, number, pin_rows, used_rows,
+    Ordering::*, Part, PinGuard, Shelter, fence, fence_after_exchange, flush_if_any, number, pin_rows,
+    used_rows,
 };
 
 /// Threads with a row of their own.
@@ -57,7 +58,7 @@ struct Counted(usize);
 struct Flush;
 
 impl Shelter for Pin {
-    fn covers(&self, _: usize) -> bool {
+    fn covers(&self, _: Part) -> bool {
         true
     }
 }

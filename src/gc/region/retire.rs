@@ -6,7 +6,7 @@ use crate::{
     gc::{graves::Grave, ledger::Cause},
     index::{Keyed, part_of},
     slot::{Displaced, Retired, State},
-    sync::{Arc, Readers, StrongArc, defer, defer_for_pins, pin, shared, tally::Relaxed},
+    sync::{Arc, Part, Readers, StrongArc, defer, defer_for_pins, pin, shared, tally::Relaxed},
 };
 
 impl<K, V> Region<K, V>
@@ -35,7 +35,7 @@ where
     }
 
     /// Gives back what the slot owned; the value, if it is alive.
-    pub fn settle(&self, displaced: Displaced<V>, part: usize) -> Option<Arc<V>> {
+    pub fn settle(&self, displaced: Displaced<V>, part: Part) -> Option<Arc<V>> {
         let Displaced { value, state, retired } = displaced;
         self.retire(retired, part);
         if let (State::Strong, Some(value)) = (state, &value) {
@@ -78,7 +78,7 @@ where
         }
     }
 
-    pub fn retire(&self, retired: Retired<V>, part: usize) {
+    pub fn retire(&self, retired: Retired<V>, part: Part) {
         self.graves.put(retired, part);
     }
 

@@ -1,6 +1,6 @@
 //! Who is inside at a moment: step 3 of the protocol, and the questions of step 4.
 
-use super::{GUARD, Row, TURNS, about, is_about};
+use super::{GUARD, Part, Row, TURNS, about, is_about};
 use crate::sync::{
     CachePadded,
     Ordering::{Acquire, SeqCst},
@@ -34,7 +34,7 @@ impl Readers {
     }
 
     /// Whether one of them may look at things of that part.
-    pub fn may_see(&self, part: usize) -> bool {
+    pub fn may_see(&self, part: Part) -> bool {
         self.0.iter().any(|(_, state)| is_about(*state, about(part)))
     }
 

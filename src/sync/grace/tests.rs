@@ -129,24 +129,24 @@ fn this_reader() -> Readers {
 }
 
 fn may_see_all(readers: &Readers) -> bool {
-    (0..PARTS).all(|part| readers.may_see(part))
+    (0..PARTS).all(|part| readers.may_see(Part::of(part)))
 }
 
 #[test]
 fn a_guard_of_a_part_holds_back_no_other() {
-    let guard = Guard::of(3);
-    let second = Guard::of(3 + PARTS);
-    assert!(this_reader().may_see(3) && !this_reader().may_see(4));
-    let other = Guard::fenced(4);
+    let guard = Guard::of(Part::of(3));
+    let second = Guard::of(Part::of(3 + PARTS));
+    assert!(this_reader().may_see(Part::of(3)) && !this_reader().may_see(Part::of(4)));
+    let other = Guard::fenced(Part::of(4));
     assert!(may_see_all(&this_reader()), "of two parts is of all");
     drop((guard, second));
     assert!(may_see_all(&this_reader()), "and stays so");
     drop(other);
-    let again = Guard::of(4);
-    assert!(this_reader().may_see(4) && !this_reader().may_see(3));
+    let again = Guard::of(Part::of(4));
+    assert!(this_reader().may_see(Part::of(4)) && !this_reader().may_see(Part::of(3)));
     drop(again);
     for all in [|| drop(Guard::new()), || drop(PinGuard::new())] {
-        let guard = Guard::of(0);
+        let guard = Guard::of(Part::of(0));
         all();
         assert!(may_see_all(&this_reader()));
         drop(guard);
@@ -155,12 +155,12 @@ fn a_guard_of_a_part_holds_back_no_other() {
 
 #[test]
 fn readers_that_have_gone_are_forgotten() {
-    let guard = Guard::of(3);
+    let guard = Guard::of(Part::of(3));
     let mut readers = this_reader();
     readers.forget_gone();
-    assert!(readers.may_see(3));
+    assert!(readers.may_see(Part::of(3)));
     drop(guard);
-    let _again = Guard::of(3);
+    let _again = Guard::of(Part::of(3));
     readers.forget_gone();
     assert!(readers.are_none());
 }

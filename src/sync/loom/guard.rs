@@ -15,6 +15,7 @@ use loom::sync::atomic::{
 };
 
 use super::model::in_drop;
+use crate::sync::grace::Part;
 
 /// The guards and what waits for them.
 ///
@@ -35,7 +36,7 @@ pub(super) struct Domain {
 #[derive(Default)]
 struct Book {
     /// By their tickets; what part each looks at, if it is one.
-    alive: BTreeMap<usize, Option<usize>>,
+    alive: BTreeMap<usize, Option<Part>>,
     deferred: Vec<(usize, Box<dyn FnOnce()>)>,
 }
 
@@ -51,7 +52,7 @@ impl Domain {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self, part: Option<usize>) -> usize {
+    pub(super) fn enter(&self, part: Option<Part>) -> usize {
         // Acquire: pairs with the Release in `defer` (2).
         let ticket = self.tickets.fetch_add(1, Acquire);
         self.book().alive.insert(ticket, part);
@@ -65,7 +66,7 @@ impl Domain {
     }
 
     /// The guards of now.
-    pub(super) fn note(&self) -> Vec<(usize, Option<usize>)> {
+    pub(super) fn note(&self) -> Vec<(usize, Option<Part>)> {
         // Release: as in `defer`.
         let ticket = self.tickets.fetch_add(1, Release);
         // Acquire: pairs with the Release in `leave` (3).
@@ -74,7 +75,7 @@ impl Domain {
     }
 
     /// Leaves those that have not gone.
-    pub(super) fn forget_gone(&self, noted: &mut Vec<(usize, Option<usize>)>) {
+    pub(super) fn forget_gone(&self, noted: &mut Vec<(usize, Option<Part>)>) {
         // Acquire: as in `note`.
         self.drops.fetch_add(0, Acquire);
         let book = self.book();
@@ -116,16 +117,16 @@ impl Guard {
         Guard { ticket: DOMAIN.enter(None), not_send: PhantomData }
     }
 
-    pub fn of(part: usize) -> Self {
+    pub fn of(part: Part) -> Self {
         Guard { ticket: DOMAIN.enter(Some(part)), not_send: PhantomData }
     }
 
-    pub fn is_about(&self, part: usize) -> bool {
+    pub fn is_about(&self, part: Part) -> bool {
         DOMAIN.book().alive[&self.ticket].is_none_or(|its| its == part)
     }
 
     /// Fences, for the stand-in does not.
-    pub fn fenced(part: usize) -> Self {
+    pub fn fenced(part: Part) -> Self {
         fence(SeqCst);
         Self::of(part)
     }
@@ -133,7 +134,7 @@ impl Guard {
 
 /// See `grace::Readers`.
 #[derive(Debug, Default)]
-pub struct Readers(Vec<(usize, Option<usize>)>);
+pub struct Readers(Vec<(usize, Option<Part>)>);
 
 impl Readers {
     pub fn now() -> Self {
@@ -150,7 +151,7 @@ impl Readers {
         }
     }
 
-    pub fn may_see(&self, part: usize) -> bool {
+    pub fn may_see(&self, part: Part) -> bool {
         self.0.iter().any(|(_, its)| its.is_none_or(|its| its == part))
     }
 }

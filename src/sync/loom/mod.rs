@@ -12,6 +12,7 @@ pub use self::{
     cell::OnceCell,
     guard::{Guard, PinGuard, Readers, defer, defer_for_pins, flush, flush_if_any},
 };
+pub use super::grace::Part;
 pub use ::loom::lazy_static;
 pub use ::loom::{
     sync::{
