@@ -48,10 +48,7 @@ where
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let hash = self.map.hash(key);
-        match self.map.region().get_pinned(hash, key, &self.pin) {
-            None => self.find(hash, key),
-            found => found,
-        }
+        self.map.region().get_pinned(hash, key, &self.pin).or_else(|| self.find(hash, key))
     }
 
     /// Where there is no strong value of the key.

@@ -28,7 +28,7 @@ where
         let mut absent = self.counters.row().is_some_and(Row::is_long);
         if !absent {
             let found = self.index.find(hash, &key, &guard);
-            let found = found.map(|entry| self.swap(&entry, &mut value, weight, hash, &guard));
+            let found = found.map(|entry| self.swap(&entry, &mut value, weight, &guard));
             if let Some(Some((displaced, many))) = found {
                 drop(guard);
                 self.counters.replaced();
@@ -140,7 +140,6 @@ where
         entry: &StrongArc<Entry<K, V>>,
         value: &mut Option<Arc<V>>,
         weight: u64,
-        hash: u64,
         guard: &Guard,
     ) -> Option<(Arc<V>, bool)> {
         let _writing = self.write(entry);
@@ -149,7 +148,7 @@ where
                 // The charge stays. A weight changes under `Writing` alone, where nobody takes the new value out.
                 self.change_weight(entry, weight);
                 entry.touch();
-                Some((displaced, self.graves.put(retired, part_of(hash))))
+                Some((displaced, self.graves.put(retired, part_of(entry.hash()))))
             }
             Err(back) => {
                 *value = Some(back);

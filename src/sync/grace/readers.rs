@@ -28,7 +28,7 @@ impl Readers {
         Self(inside.collect())
     }
 
-    /// Whether there are any.
+    /// Whether there is no one.
     pub fn are_none(&self) -> bool {
         self.0.is_empty()
     }
