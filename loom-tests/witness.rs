@@ -66,7 +66,7 @@ pub fn race<T: Send + Sync + 'static, const N: usize>(
     for reversed in [false, true] {
         let name = format!("{name}{}", if reversed { " (reversed)" } else { "" });
         weakmap::model::model(&name, move || {
-            weakmap::model::arc::recycle(); // or no ABA could show
+            weakmap::model::allocation::recycle(); // or no ABA could show
             let state = Arc::new(make());
             let spawn = |step: &Step<T>| {
                 let (state, step) = (state.clone(), *step);

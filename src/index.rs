@@ -39,10 +39,13 @@
 
 mod bucket;
 mod buckets;
+mod insert;
+mod remove;
 
 use self::{
     bucket::{Bucket, Word},
-    buckets::{Buckets, OwnedBuckets, SHARDS, buckets_for, shard_of, tag_of},
+    buckets::{Buckets, OwnedBuckets, SHARDS, shard_of, tag_of},
+    insert::put,
 };
 use crate::{
     prefetch::prefetch,
@@ -152,50 +155,6 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         self.read(hash, key, |it, _| StrongArc::clone(it))
     }
 
-    /// Adds it, unless the key is there: then gives it back.
-    pub fn insert(&self, new: StrongArc<T>) -> Result<(), StrongArc<T>> {
-        let (hash, tag) = (new.hash(), tag_of(new.hash()));
-        let mut lock = self.lock(shard_of(hash));
-        let buckets = self.buckets_of(lock.shard);
-        let first = buckets.get(buckets.first_of(hash), &lock);
-        let word = first.word();
-        let has_room = *lock.len < buckets.most(); // never in nobody's bucket
-        if let Some(place) = word.vacant().filter(|_| has_room && !word.may_lead_to(tag)) {
-            first.put(place, StrongArc::into_raw(new).cast_mut(), word.with(place, tag));
-            *lock.len += 1;
-            return Ok(());
-        }
-        self.insert_further(new, lock)
-    }
-
-    /// Where the first bucket on its way is full, or has something with its tag, or was passed by such; or there are to be more.
-    #[inline(never)]
-    fn insert_further(&self, new: StrongArc<T>, mut lock: Lock<'_>) -> Result<(), StrongArc<T>> {
-        let hash = new.hash();
-        if self.find(hash, new.key(), &lock).is_some() {
-            return Err(new);
-        }
-        let old = self.grow(&lock);
-        put(self.buckets_of(lock.shard), StrongArc::into_raw(new).cast_mut(), hash, &lock);
-        *lock.len += 1;
-        drop(lock);
-        free_later(old);
-        Ok(())
-    }
-
-    /// Removes this very thing. Calls no `Eq`. `None` if it is not there any more. What is returned must wait for the guards of now.
-    pub fn remove(&self, it: &StrongArc<T>) -> Option<StrongArc<T>> {
-        let hash = it.hash();
-        let mut lock = self.lock(shard_of(hash));
-        let buckets = self.buckets_of(lock.shard);
-        let removed = take(buckets, it, hash, &lock)?;
-        *lock.len -= 1;
-        let old = (*lock.len < buckets.most() / 8).then(|| self.shrink(&lock)).flatten();
-        drop(lock);
-        free_later(old);
-        Some(removed)
-    }
-
     /// Has the bucket of a hash loaded, for who inserts or removes something soon.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
@@ -220,16 +179,6 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
         all
     }
 
-    /// Gives up what each shard has too much.
-    pub fn trim(&self) {
-        for shard in 0..SHARDS {
-            let lock = self.lock(shard);
-            let old = self.shrink(&lock);
-            drop(lock);
-            free_later(old);
-        }
-    }
-
     /// Holds the write lock of the key's shard while `f` runs.
     #[cfg(all(test, not(weakmap_loom)))]
     pub fn lock_shard_of<R>(&self, it: &StrongArc<T>, f: impl FnOnce() -> R) -> R {
@@ -247,20 +196,6 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     fn lock(&self, shard: usize) -> Lock<'_> {
         Lock { shard, len: lock(&self.shards[shard].0) }
-    }
-
-    /// More buckets for the shard, if one more thing is too many for those of now: the old ones.
-    fn grow(&self, lock: &Lock<'_>) -> Option<OwnedBuckets<T>> {
-        let buckets = self.buckets_of(lock.shard);
-        let twice = || (2 * buckets.len()).max(buckets_for(*lock.len + 1));
-        (*lock.len >= buckets.most()).then(|| self.rebuild(twice(), lock))
-    }
-
-    /// Fewer, if half of them are enough.
-    #[cold]
-    fn shrink(&self, lock: &Lock<'_>) -> Option<OwnedBuckets<T>> {
-        let wanted = buckets_for(*lock.len);
-        (wanted < self.buckets_of(lock.shard).len()).then(|| self.rebuild(wanted, lock))
     }
 
     /// So many buckets for the shard. The old ones, to be freed when readers have left them.
@@ -339,71 +274,6 @@ where
         places = places.rest();
     }
     None
-}
-
-/// Puts it into the first vacant place on its way; there is one.
-fn put<T>(buckets: Buckets<T>, it: *mut T, hash: u64, lock: &Lock<'_>) {
-    for number in buckets.way_of(hash) {
-        let bucket = buckets.get(number, lock);
-        let word = bucket.word();
-        if let Some(place) = word.vacant() {
-            return bucket.put(place, it, word.with(place, tag_of(hash)));
-        }
-        bucket.set_word(word.pass(tag_of(hash)));
-    }
-    unreachable!("there are fewer things than places");
-}
-
-/// Takes this very thing out.
-fn take<T: Keyed>(
-    buckets: Buckets<T>,
-    it: &StrongArc<T>,
-    hash: u64,
-    lock: &Lock<'_>,
-) -> Option<StrongArc<T>> {
-    let bucket = buckets.get(buckets.first_of(hash), lock);
-    let word = bucket.word();
-    match place_of(it, bucket, word, hash) {
-        Some(place) => {
-            bucket.set_word(word.without(place));
-            Some(own(bucket.at(place), lock))
-        }
-        None if word.is_passed(tag_of(hash)) => take_further(buckets, it, hash, lock),
-        None => None,
-    }
-}
-
-/// From the second bucket on. Those before it are no longer passed, then.
-#[cold]
-#[inline(never)]
-fn take_further<T: Keyed>(
-    buckets: Buckets<T>,
-    it: &StrongArc<T>,
-    hash: u64,
-    lock: &Lock<'_>,
-) -> Option<StrongArc<T>> {
-    for (passed, number) in buckets.way_of(hash).enumerate().skip(1) {
-        let bucket = buckets.get(number, lock);
-        let word = bucket.word();
-        if let Some(place) = place_of(it, bucket, word, hash) {
-            bucket.set_word(word.without(place));
-            for number in buckets.way_of(hash).take(passed) {
-                let bucket = buckets.get(number, lock);
-                bucket.set_word(bucket.word().unpass(tag_of(hash)));
-            }
-            return Some(own(bucket.at(place), lock));
-        }
-        if !word.is_passed(tag_of(hash)) {
-            break;
-        }
-    }
-    None
-}
-
-/// Where this very thing is in a bucket whose word that is.
-#[inline]
-fn place_of<T: Keyed>(it: &StrongArc<T>, bucket: &Bucket<T>, word: Word, hash: u64) -> Option<usize> {
-    word.places_of(tag_of(hash)).find(|&place| bucket.at(place).cast_const() == StrongArc::as_ptr(it))
 }
 
 /// What such a pointer, found by its tag in a shelter that still lives, points to.

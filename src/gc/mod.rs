@@ -19,11 +19,13 @@ mod bag;
 mod band;
 mod calm;
 mod clock;
+mod cycle;
 mod ghost;
 mod graves;
 mod learned;
 mod ledger;
 mod log;
+mod members;
 mod pacer;
 mod pass;
 mod quota;
@@ -42,7 +44,7 @@ pub mod model;
 
 use crate::{
     error::ConfigError,
-    heap::{Net, Watch},
+    heap::Watch,
     stats::{CollectorStats, PassReport, count},
     sync::{
         ArcSwap, Lazy, lock_shared,
@@ -53,30 +55,12 @@ use crate::{
 };
 use calm::Calm;
 use ledger::{Ledger, Reserved};
-use pass::{Order, Swept};
+use pass::{Sweep, Swept};
 use rest::Rest;
 use settings::Settings;
 use std::{fmt, time::Instant};
 use strips::Effort;
 use upkeep::{GOOD_FOR, Outer, Purging, TICK};
-
-/// A region, whatever it holds.
-pub(crate) trait Sweep: Send + Sync {
-    /// One batch; `None` if another thread sweeps and `wait` is not set.
-    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Net) -> Option<Swept>;
-    /// Looks at all weak entries.
-    fn review(&self) -> Swept;
-    /// Gives back what was retired, after the readers of now.
-    fn bury(&self);
-    /// When the entry under the hand came there, on the ledger's clock; `None` if there is none.
-    fn idle_since(&self) -> Option<u64>;
-    /// How much longer than another region's an entry must have been idle to go first.
-    fn priority(&self) -> f64;
-    /// Strong entries.
-    fn entries(&self) -> u64;
-    /// Gives up what the index has too much.
-    fn trim(&self);
-}
 
 /// What several maps share: one limit, one pressure, and the passes that strip their coldest entries.
 ///
@@ -302,53 +286,9 @@ impl Collector {
         self.0.ledger.limit.load(Relaxed)
     }
 
-    /// Adds a region, and forgets those that have gone.
-    pub(crate) fn attach(&self, region: Weak<dyn Sweep>) {
-        let changing = lock_shared(&self.0.changing);
-        let mut regions = Vec::clone(&self.0.regions.load());
-        regions.retain(|region| region.strong_count() > 0);
-        regions.push(region);
-        self.0.regions.store(Arc::new(regions));
-        self.0.maps.fetch_add(1, Relaxed);
-        drop(changing);
-        background::join(self);
-    }
-
-    /// Forgets the regions that have gone.
-    pub(crate) fn detach(&self) {
-        let changing = lock_shared(&self.0.changing);
-        let mut regions = Vec::clone(&self.0.regions.load());
-        regions.retain(|region| region.strong_count() > 0);
-        self.0.regions.store(Arc::new(regions));
-        // Not told by who holds a region: a pass may, for a moment.
-        let last = self.0.maps.fetch_sub(1, Relaxed) == 1;
-        drop(changing);
-        if last && self.0.settings.load().tuning.background {
-            background::wake();
-        }
-    }
-
-    /// Whether the background thread is to look after this collector.
-    fn wants_background(&self) -> bool {
-        self.0.settings.load().tuning.background && self.0.maps.load(Relaxed) > 0
-    }
-
     /// Bytes that are about to be made.
     pub(crate) fn reserve(&self, bytes: u64) -> Reserved<'_> {
         self.0.ledger.reserve(bytes)
-    }
-
-    /// One cycle, unless another thread is at it.
-    fn cycle(&self, settings: &Settings) {
-        if self.0.next_pass.swap(u64::MAX, Relaxed) == u64::MAX {
-            return;
-        }
-        count(&self.0.passes);
-        let mut cycle = Cycle { collector: self, next: 0 };
-        // Read again: this thread may have waited since it found the cycle due.
-        let load = self.load(settings);
-        self.strip_whole(settings.pacer.pass(load.x, self.entries()), load, settings);
-        cycle.next = settings.pacer.next_pass(self.load(settings).x);
     }
 
     /// Frees what was stripped, as far as no pin and no reader holds it back.
@@ -388,27 +328,6 @@ impl Collector {
         ledger::update(&ledger.used, if settings.measures { x } else { 0 });
         ledger::update(&ledger.room, settings.pacer.goal().saturating_sub(x));
         Load { live, error: sample.error, x }
-    }
-
-    fn regions(&self) -> impl Iterator<Item = Arc<dyn Sweep>> {
-        let regions = self.0.regions.load_full();
-        (0..regions.len()).filter_map(move |which| regions[which].upgrade())
-    }
-
-    fn entries(&self) -> u64 {
-        self.regions().map(|region| region.entries()).sum()
-    }
-}
-
-/// A cycle under way. Whatever a source of the user's does, another one comes; and if somebody tuned meanwhile, then when he said.
-struct Cycle<'c> {
-    collector: &'c Collector,
-    next: u64,
-}
-
-impl Drop for Cycle<'_> {
-    fn drop(&mut self) {
-        let _ = self.collector.0.next_pass.compare_exchange(u64::MAX, self.next, Relaxed, Relaxed);
     }
 }
 

@@ -10,13 +10,13 @@ pub use super::{
 impl<K: Eq + Send + Sync + 'static, V: Send + Sync + 'static> Region<K, V> {
     /// One batch, waiting for other sweepers.
     pub fn pass(&self, want: Want) -> Swept {
-        super::Sweep::sweep(self, super::pass::Order::of(want), true, &|| crate::heap::Net::Unknown)
+        super::pass::Sweep::sweep(self, super::pass::Order::of(want), true, &|| crate::heap::Net::Unknown)
             .expect("it waits")
     }
 
     /// A look at every weak entry, and the frees.
     pub fn settle_all(&self) -> Swept {
-        let done = super::Sweep::review(self);
+        let done = super::pass::Sweep::review(self);
         self.flush();
         done
     }

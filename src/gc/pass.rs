@@ -16,10 +16,7 @@ mod fit;
 mod weak;
 
 pub use self::batch::Tray;
-use super::{
-    Sweep,
-    region::{Came, Region, Rings},
-};
+use super::region::{Came, Region, Rings};
 use crate::{
     heap::Net,
     slot::State,
@@ -82,6 +79,24 @@ impl Swept {
         self.shared += other.shared;
         self.weight += other.weight;
     }
+}
+
+/// A region, whatever it holds: what collectors ask of it.
+pub(crate) trait Sweep: Send + Sync {
+    /// One batch; `None` if another thread sweeps and `wait` is not set.
+    fn sweep(&self, order: Order, wait: bool, net: &dyn Fn() -> Net) -> Option<Swept>;
+    /// Looks at all weak entries.
+    fn review(&self) -> Swept;
+    /// Gives back what was retired, after the readers of now.
+    fn bury(&self);
+    /// When the entry under the hand came there, on the ledger's clock; `None` if there is none.
+    fn idle_since(&self) -> Option<u64>;
+    /// How much longer than another region's an entry must have been idle to go first.
+    fn priority(&self) -> f64;
+    /// Strong entries.
+    fn entries(&self) -> u64;
+    /// Gives up what the index has too much.
+    fn trim(&self);
 }
 
 impl<K, V> Region<K, V>

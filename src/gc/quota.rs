@@ -1,6 +1,9 @@
 //! How far one batch of strips goes.
 
-use super::{Sweep, pass::Want, region::Region};
+use super::{
+    pass::{Sweep, Want},
+    region::Region,
+};
 use crate::sync::tally::Relaxed;
 
 /// Entries stripped under one hold of the rings' lock.

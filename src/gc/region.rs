@@ -17,14 +17,13 @@
 //! 5. No user code runs under a lock of this file, but `Eq` under a shard's.
 
 use super::{
-    Sweep,
     ages::Ages,
     bag::Bag,
     clock::{Clock, Origin, Policy},
     graves::Graves,
     learned::Learned,
     ledger::Ledger,
-    pass::Tray,
+    pass::{Sweep, Tray},
 };
 use crate::{
     entry::{Entry, Writing},

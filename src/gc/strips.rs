@@ -1,9 +1,9 @@
 //! Strips over all regions of a collector: whose turn it is, how far a thread goes, and when to let it be.
 
 use super::{
-    Collector, Load, Sweep, log,
+    Collector, Load, log,
     pacer::Strip,
-    pass::{Order, Swept, Want},
+    pass::{Order, Sweep, Swept, Want},
     settings::Settings,
 };
 use crate::sync::{

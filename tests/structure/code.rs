@@ -145,6 +145,13 @@ impl Paths<'_> {
                 }
                 // A method, though it looks like a path: `x.parse::<u8>()`.
                 "." => self.at += 2,
+                // Who may see a thing, not what is seen: `pub(in crate::gc)`.
+                "pub" if self.text(1) == "in" => {
+                    self.at += 3;
+                    while self.text(0) == "::" {
+                        self.at += 2;
+                    }
+                }
                 "use" => {
                     self.at += 1;
                     self.tree(&mut Vec::new());

@@ -2,6 +2,7 @@
 //! promises, and what no model here can find.
 #![allow(unsafe_code, missing_docs, clippy::disallowed_types)]
 
+pub mod allocation;
 pub mod arc;
 mod cell;
 pub mod guard;

@@ -39,11 +39,11 @@ pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
     warm_up();
     builder.check(move || {
         counter.fetch_add(1, Relaxed);
-        super::arc::reset();
+        super::allocation::reset();
         super::guard::reset();
         f();
     });
-    super::arc::reset();
+    super::allocation::reset();
 
     let (n, took) = (executions.load(Relaxed), start.elapsed());
     // Out of time, loom returns as if it were done, but only just before an execution whose number
