@@ -298,6 +298,12 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         Some(self.time.age(slot.stamp))
     }
 
+    /// How long ago the oldest was admitted to its ring, about: no entry is much older.
+    pub fn oldest(&self) -> u64 {
+        let rings = [&self.young, &self.old, &self.main].map(Ring::front);
+        rings.into_iter().flatten().map(|slot| self.time.age(slot.stamp)).max().unwrap_or(0)
+    }
+
     /// How many entries there are, with those that are gone and have not been met yet.
     pub fn len(&self) -> usize {
         let rings = self.young.len() + self.old.len() + self.main.len();

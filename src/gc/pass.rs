@@ -196,7 +196,8 @@ where
     /// Notes what time it is, and tells others how old the clock's next candidate is.
     fn tell_ages(&self, rings: &mut Rings<K, V>) {
         let own = rings.clock.now();
-        rings.ages.mark(own, self.ledger.now.load(Relaxed));
+        let oldest = own.saturating_sub(rings.clock.oldest());
+        rings.ages.mark(own, self.ledger.now.load(Relaxed), oldest);
         let coldest = match rings.clock.coldest() {
             Some(age) => rings.ages.since(own.saturating_sub(age)),
             None if rings.clock.is_empty() => u64::MAX,

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use std::sync::Arc;
-use weakmap::{Collector, Law, Tuning, WeakMap, heap::Scripted};
+use weakmap::{Collector, Law, Policy, Tuning, WeakMap, heap::Scripted};
 
 const KIB: u64 = 1 << 10;
 
@@ -173,6 +173,30 @@ fn an_entry_of_a_map_with_priority_must_be_so_much_older() {
         assert_eq!(collector.collect().stripped, 500);
         let gone = 640 - other.len();
         assert!(gone.abs_diff(others) <= 64, "priority {priority}: {gone} of the other's, not {others}");
+    }
+}
+
+/// What each of two maps holds after inserts in turn, many times as many as there is room for, and as sweeps tell ages by.
+fn shares(priority: f64) -> [f64; 2] {
+    let collector = Collector::new(Tuning::new().limit(16_000 * KIB).background(false)).unwrap();
+    let member = |priority| {
+        let builder = WeakMap::builder().collector(collector.clone()).weigher(|_: &u64, _: &u64| KIB);
+        builder.policy(Policy::Clock).priority(priority).build().unwrap()
+    };
+    let maps = [member(priority), member(1.0)];
+    for key in 0..60_000 {
+        maps.iter().for_each(|map| drop(map.insert(key, key)));
+    }
+    maps.map(|map| map.len() as f64)
+}
+
+#[test]
+fn maps_used_alike_share_alike_however_long_it_goes_on() {
+    let _calm = no_pins();
+    for (priority, least, most) in [(1.0, 0.9, 1.1), (3.0, 2.7, 3.4), (1.0 / 3.0, 0.29, 0.37)] {
+        let [scaled, other] = shares(priority);
+        let ratio = scaled / other;
+        assert!(ratio > least && ratio < most, "priority {priority}: {scaled} and {other}");
     }
 }
 
