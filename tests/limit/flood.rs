@@ -111,6 +111,21 @@ fn a_flood_makes_room_for_the_program_and_takes_it_back() {
     });
 }
 
+/// Nothing was stripped before, so nobody knows yet what a strip frees; and while the pin lives, none frees anything.
+#[test]
+fn a_pin_held_from_the_start_costs_no_more_than_what_came() {
+    let _alone = alone();
+    let (map, pages) = (pages(LIMIT), LIMIT / 4096);
+    (0..pages / 4 * 3).for_each(|key| drop(map.insert(key, vec![1; 4096])));
+    assert_eq!(map.stats().stripped, 0, "there is room");
+    let pin = map.pin();
+    (0..pages / 4).for_each(|key| drop(map.insert(pages + key, vec![1; 4096])));
+    drop(pin);
+    map.collect();
+    assert!(map.stats().stripped > 0, "there was none for all: {:?}", map.collector().stats());
+    assert!(map.len() as u64 > pages / 10 * 7, "{} of {pages} are left", map.len());
+}
+
 /// Half a minute at the most; the entries then.
 #[track_caller]
 fn await_that(what: &str, condition: impl Fn() -> bool, map: &Pages) -> usize {

@@ -134,9 +134,15 @@ where
         Budget { capacity, target }
     }
 
+    /// The bytes that so much weight stands for: learned, or else too many, if anything. With too few, where a pin holds back what was stripped, passes would go on
+    /// and empty the map.
+    fn bytes_of(&self, weight: u64) -> u64 {
+        self.learned.lesson(weight).unwrap_or_else(|| self.ledger.guess(weight))
+    }
+
     /// The weight that stands for so many bytes.
     pub(in crate::gc) fn weight_of(&self, bytes: u64) -> u64 {
-        let unit = self.learned.lesson(1 << 20).unwrap_or_else(|| self.ledger.guess(1 << 20)).max(1);
+        let unit = self.bytes_of(1 << 20).max(1);
         (bytes as f64 / unit as f64 * (1 << 20) as f64) as u64
     }
 
@@ -149,7 +155,7 @@ where
         }
         for stripped in &batch.entries {
             if stripped.value.as_ref().is_some_and(|value| Arc::strong_count(value) > 1) {
-                done.shared += self.learned.bytes(stripped.weight);
+                done.shared += self.bytes_of(stripped.weight);
             }
         }
         let freed = self.give_back(&mut batch, net);
@@ -161,7 +167,7 @@ where
     fn give_back(&self, batch: &mut Batch<K, V>, net: &dyn Fn() -> Net) -> Freed {
         let mut values = batch.entries.iter_mut().filter_map(|stripped| stripped.value.take());
         if pin::pinned() {
-            let bytes = self.learned.bytes(batch.weight);
+            let bytes = self.bytes_of(batch.weight);
             let (pending, events) = (self.ledger.pend(bytes, Cause::Pin), shared::Arc::clone(&self.events));
             let values: Vec<_> = values.collect();
             defer_for_pins(move || {
