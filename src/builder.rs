@@ -181,11 +181,11 @@ impl<K, V, S> Builder<K, V, S> {
 
     fn choose_collector(&mut self) -> Result<Collector, ConfigError> {
         match (self.own, self.collector.take()) {
-            (None, None) => Ok(Collector::global().clone()),
+            (None, None) => Collector::try_global().cloned(),
             (None, Some(collector)) => Ok(collector),
             (Some(_), None) => Collector::new(self.tuning.clone()),
             (Some(field), Some(_)) => {
-                let allowed = "set on the collector that was given, by `Collector::new` or `tune`";
+                let allowed = "set on the collector that was given to it, by `Collector::new` or `tune`";
                 Err(ConfigError::new(field, "set on the map", allowed))
             }
         }
@@ -220,7 +220,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] where a setting cannot work; it names the setting, what it was, and what is allowed.
+    /// [`ConfigError`] where a setting cannot work, or `WEAKMAP_LIMIT` (read where no limit was given) is no size; it names the setting, what it was, and
+    /// what is allowed.
     pub fn build(mut self) -> Result<WeakMap<K, V, S>, ConfigError> {
         let collector = self.choose_collector()?;
         self.check_bounds(collector.limit())?;

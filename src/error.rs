@@ -21,7 +21,7 @@ impl ConfigError {
         Self { field, value: value.into(), allowed: allowed.into() }
     }
 
-    /// The setting that was refused, as the builder's method is called.
+    /// The setting that was refused, as the builder's method is called, or the environment variable.
     pub fn field(&self) -> &'static str {
         self.field
     }

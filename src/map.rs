@@ -71,7 +71,7 @@ where
     ///
     /// Where `WEAKMAP_LIMIT` is set and is no size (see [`Collector::global`]).
     pub fn new() -> Self {
-        Self::builder().build().expect("nothing was set")
+        Self::builder().build().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Sets up a map: limit, weigher, hasher and so on.

@@ -155,11 +155,15 @@ impl Collector {
     ///
     /// # Panics
     ///
-    /// At first use, where `WEAKMAP_LIMIT` is no size.
+    /// Where `WEAKMAP_LIMIT` is no size; [`Builder::build`](crate::Builder::build) returns the error.
     pub fn global() -> &'static Self {
-        static GLOBAL: Lazy<Collector> =
-            Lazy::new(|| Collector::new(Tuning::new()).unwrap_or_else(|error| panic!("{error}")));
-        &GLOBAL
+        Self::try_global().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, or why there is none.
+    pub(crate) fn try_global() -> Result<&'static Self, ConfigError> {
+        static GLOBAL: Lazy<Result<Collector, ConfigError>> = Lazy::new(|| Collector::new(Tuning::new()));
+        GLOBAL.as_ref().map_err(ConfigError::clone)
     }
 
     /// Changes what is tuned; passes and inserts go by it from now on. Blocks while another thread tunes.

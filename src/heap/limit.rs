@@ -228,9 +228,11 @@ impl Surroundings {
     }
 }
 
-/// What `WEAKMAP_LIMIT` says. Read once for each collector: C code may change the environment at any time.
+/// What `WEAKMAP_LIMIT` says, if anything: files that set up containers set what is not set to nothing. Read once for each collector: C code may change the
+/// environment at any time.
 fn variable() -> Option<String> {
-    std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned())
+    let text = std::env::var_os(VARIABLE)?.to_string_lossy().into_owned();
+    (!text.trim().is_empty()).then_some(text)
 }
 
 fn parse(text: &str) -> Result<u64, ConfigError> {

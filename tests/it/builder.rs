@@ -150,12 +150,30 @@ fn a_variable_that_is_no_size_is_refused() {
 }
 
 #[test]
+fn a_variable_that_says_nothing_is_as_none() {
+    let (passed, said) = in_child("builder::child_builds", &[("WEAKMAP_LIMIT", " ")]);
+    assert!(passed, "{said}");
+}
+
+#[test]
+fn child_builds() {
+    if is_child() {
+        assert!(
+            Map::builder().build().unwrap().collector().explain().contains("WEAKMAP_LIMIT: it is not set")
+        );
+    }
+}
+
+#[test]
 fn child_refuses_the_variable() {
     if is_child() {
         let text = std::env::var("WEAKMAP_LIMIT").unwrap();
         refused(&Collector::new(Tuning::new()).unwrap_err(), "WEAKMAP_LIMIT", &text, "512MiB");
         assert!(Collector::new(Tuning::new().limit(1 << 20)).is_ok(), "it is not asked where a limit is set");
-        let panic = std::panic::catch_unwind(WeakMap::<u8, u8>::new).unwrap_err();
-        assert!(panic.downcast_ref::<String>().unwrap().contains("WEAKMAP_LIMIT"));
+        for _ in 0..2 {
+            refused(&Map::builder().build().unwrap_err(), "WEAKMAP_LIMIT", &text, "512MiB");
+            let panic = std::panic::catch_unwind(WeakMap::<u8, u8>::new).unwrap_err();
+            assert!(panic.downcast_ref::<String>().unwrap().contains("WEAKMAP_LIMIT"));
+        }
     }
 }
