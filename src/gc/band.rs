@@ -19,6 +19,8 @@
 //! seen): the allocator does not give back what was freed, so the ratio grows with each cut. Nor may a reading be cut for twice
 //! where nothing purges: what was taken stays taken then, and is no reason for more cuts.
 //!
+//! Where nobody counts live bytes, the limit is on what the maps [weigh](Band::correct_weights), and a cut is the share of it that is too much of what is taken.
+//!
 //! Source: CacheLib's memory monitor (two watermarks, steps in proportion).
 
 /// From the wall down to `high`: a share of it, but no less than [`RESERVE`], and no more than [`MOST_MARGIN`].
@@ -44,6 +46,9 @@ const BLEED: f64 = 1.0 / 1024.0;
 const BLED: f64 = 3.0 / 8.0;
 /// What was taken changed if by more than this share of the wall.
 const NOISE: f64 = 1.0 / 256.0;
+/// What the maps weigh is cut by so many times the share that is too much: not all that is taken is theirs. With 1, others that took 100 MB a
+/// second, up to half of a wall of 1 GiB, led 8 % beyond it; with 2, 1.5 %.
+const NOT_ALL: f64 = 2.0;
 /// The limit never falls below this share of the wall: what is taken then is not the maps'.
 const LEAST: f64 = 1.0 / 64.0;
 
@@ -66,6 +71,8 @@ pub struct Band {
     answered: u64,
     /// The limit was lowered.
     was_high: bool,
+    /// The most that the maps weighed when it was, where it is on weights.
+    heaviest: u64,
 }
 
 /// What is seen at one moment.
@@ -86,7 +93,7 @@ impl Band {
         let (high, aim, low) = (below(1.0), below(AIM), below(LOW));
         let most = most.map_or(aim, |most| most.min(aim));
         let (least, bled, noise) = (share(wall, LEAST), share(wall, BLED), share(wall, NOISE));
-        Self { high, aim, low, least, bled, noise, most, peak: 0, answered: 0, was_high: false }
+        Self { high, aim, low, least, bled, noise, most, peak: 0, answered: 0, was_high: false, heaviest: 0 }
     }
 
     /// Whether so much taken asks for a purge first.
@@ -105,6 +112,27 @@ impl Band {
             let fills = reading.live > share(limit, FULL);
             let step = share(self.aim - peak, if self.was_high { LATER_STEP } else { STEP }).max(1);
             if fills { (limit + step).min(self.most.max(limit)) } else { limit }
+        } else {
+            limit
+        }
+    }
+
+    /// The same where `live` is what the maps weigh, in a unit that may stand for any number of bytes: as if all that is taken were theirs.
+    pub fn correct_weights(&mut self, limit: u64, reading: Reading) -> u64 {
+        let peak = self.see(reading);
+        if reading.live == 0 {
+            limit // nothing to cut, and nothing to learn
+        } else if self.is_high(peak) {
+            // Where nothing purges it is twice what is too much already.
+            let times = if reading.purged { NOT_ALL } else { 1.0 };
+            let cut = times * self.cut(reading.purged) as f64 / peak as f64;
+            self.heaviest = self.heaviest.max(reading.live);
+            self.lower_weights(limit, reading.live, cut.min(1.0))
+        } else if peak < self.low {
+            self.answered = 0;
+            let missing = (self.aim - peak) as f64 / peak.max(1) as f64;
+            let step = share(limit, missing * if self.was_high { LATER_STEP } else { STEP }).max(1);
+            limit.saturating_add(step).min(self.most.max(limit))
         } else {
             limit
         }
@@ -133,6 +161,17 @@ impl Band {
         let from = if live > share(limit, FULL) { limit } else { live };
         let cut = if cut > 0 { from.saturating_sub(cut) } else { limit };
         bled.min(cut).max(self.least.min(limit))
+    }
+
+    /// By a share of what they weigh, or of the limit.
+    fn lower_weights(&self, limit: u64, live: u64, cut: f64) -> u64 {
+        let [bled, least] = [BLED, LEAST].map(|part| share(self.heaviest, part));
+        if cut > 0.0 {
+            let from = live.min(limit);
+            (from - share(from, cut)).max(least.min(limit))
+        } else {
+            limit - share(limit, BLEED).min(limit.saturating_sub(bled))
+        }
     }
 }
 
@@ -264,6 +303,50 @@ mod tests {
             limit = band.correct(limit, Reading { taken, live: limit, purged: false });
         }
         assert!(mil(limit) > 700 && taken < GIB, "{limit} {taken}");
+    }
+
+    /// Entries that weigh 1 and take 10 kB come all the time, beside what others take. Returns the least and the most that is taken in the end.
+    fn weigh_ones(others: impl Fn(u32) -> u64, keeps: bool) -> [u64; 2] {
+        let (mut band, mut limit, mut live, mut taken) = (Band::new(GIB, None), GIB / 2, 0, 0);
+        let (mut least, mut most) = (u64::MAX, 0);
+        for step in 0..10_000 {
+            live = (live + 100).min(limit);
+            let takes = live * 10_000 + others(step);
+            taken = if keeps { takes.max(taken) } else { takes };
+            limit = band.correct_weights(limit, Reading { taken, live, purged: !keeps });
+            most = most.max(taken);
+            if step > 5000 {
+                least = least.min(taken);
+            }
+        }
+        [mil(least), mil(most)]
+    }
+
+    #[test]
+    fn holds_what_is_taken_where_only_weights_are_known() {
+        for (keeps, why) in [(false, "given back"), (true, "kept by the allocator")] {
+            let [least, most] = weigh_ones(|_| 0, keeps);
+            assert!(least > 850 && most < 990, "{why}: {least} to {most}");
+        }
+        let others =
+            |step: u32| if step < 4000 { u64::from(step.saturating_sub(2000)) * 1_000_000 } else { 0 };
+        let [least, most] = weigh_ones(|step| others(step).min(GIB / 2), false);
+        assert!(least > 800 && most < 1030, "room that was given back is used again: {least} to {most}");
+    }
+
+    #[test]
+    fn weights_that_are_not_to_blame_are_not_cut_to_nothing() {
+        let (mut band, mut limit) = (Band::new(GIB, None), GIB / 2);
+        for _ in 0..20_000 {
+            limit = band
+                .correct_weights(limit, Reading { taken: bytes(990), live: limit.min(6400), purged: true });
+        }
+        assert!((100..=6400).contains(&limit), "{limit}");
+        assert_eq!(band.correct_weights(limit, Reading { taken: bytes(999), live: 0, purged: true }), limit);
+        for _ in 0..20_000 {
+            limit = band.correct_weights(limit, Reading { taken: bytes(100), live: 1, purged: true });
+        }
+        assert!(limit > GIB / 2, "it grows again, whatever is in use: {limit}");
     }
 
     /// The same with purges, and a part of the wall that others take and give back.

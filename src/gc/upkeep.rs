@@ -124,7 +124,11 @@ impl Collector {
         if purged {
             taken = gauge.read().unwrap_or(taken);
         }
-        let bytes = band.correct(settings.bytes, Reading { taken, live: self.load(&settings).live, purged });
+        let reading = Reading { taken, live: self.load(&settings).live, purged };
+        let bytes = match settings.source.is_weights() {
+            true => band.correct_weights(settings.bytes, reading),
+            false => band.correct(settings.bytes, reading),
+        };
         drop(outer);
         if bytes != settings.bytes {
             self.put_in_force(&settings, settings.corrected(bytes), "of what is taken of the wall");

@@ -15,6 +15,7 @@ mod oracle;
 mod panics;
 mod pins;
 mod reentry;
+mod resident;
 mod stress;
 mod support;
 mod threads;
