@@ -12,8 +12,9 @@ use std::{fmt, hash::BuildHasher};
 
 /// Sets a map up; from [`WeakMap::builder`].
 ///
-/// `limit`, `law`, `sensitivity`, `background` and `heap` give the map a collector of its own, a budget apart. Maps without them share
-/// [`Collector::global`], or the one given with [`collector`](Self::collector).
+/// `limit`, `law`, `sensitivity`, `background` and `heap` give the map a [`Collector`] of its own, whose passes are over this map alone. (It goes by the heap of the
+/// whole program all the same, where that is counted: see [`Tuning::limit`].) Maps without them share [`Collector::global`], or the one given with
+/// [`collector`](Self::collector).
 ///
 /// ```
 /// use weakmap::WeakMap;
@@ -98,15 +99,16 @@ impl<K, V, S> Builder<K, V, S> {
     }
 
     /// What an entry weighs: bytes, with what it owns on the heap. Called once for each value, before it is put in, under no
-    /// lock. Without it an entry weighs its own size and the value's, and the collector learns from what passes free how
-    /// many bytes that stands for.
+    /// lock. Without it an entry weighs its own size and the value's (some 80 bytes, the key and the value, not what they own), and the collector learns how
+    /// many bytes that stands for: from what passes free, where the heap is counted thread by thread ([`heap::Counting`](crate::heap::Counting)). Where
+    /// nothing counts the heap, the limit is on what the maps weigh: then give a weigher, or a container's limit, which is held by what is resident.
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Box::new(weigh));
         self
     }
 
     /// The most that the strong values may weigh together, in the weigher's unit, whatever the pressure; above 0. With a weigher
-    /// that says 1, the most entries. While inserts run, at most one value more for each inserting thread. A full map stands
+    /// that says 1, the most entries; without one, bytes as [`weigher`](Self::weigher) says. While inserts run, at most one value more for each inserting thread. A full map stands
     /// some sixteen entries below it (a hundred where threads meet), and 1/128 of it at the most: so that not each insert sweeps.
     ///
     /// ```
@@ -121,7 +123,8 @@ impl<K, V, S> Builder<K, V, S> {
         self
     }
 
-    /// Entries that pressure never strips below (`max_weight` does). Their least size together must fit under the limit.
+    /// Entries of this map that pressure never strips below (`max_weight` does). So many empty ones must fit under the limit of now; who gives several maps floors, or
+    /// lowers the limit later, sees to it himself that they fit together.
     pub fn floor(mut self, entries: u64) -> Self {
         self.floor = entries;
         self
@@ -204,7 +207,9 @@ impl<K, V, S> Builder<K, V, S> {
                 format!("{} entries of {} at least", self.floor, ByteSize::b(inline_bytes::<V>())),
                 ByteSize::b(limit),
             );
-            return Err(ConfigError::new("floor", value, format!("what fits under the limit of {most}")));
+            let allowed =
+                format!("at most {}, to fit under the limit of {most}", limit / inline_bytes::<V>());
+            return Err(ConfigError::new("floor", value, allowed));
         }
         Ok(())
     }

@@ -196,10 +196,11 @@ where
         Pinned::new(self)
     }
 
-    /// Puts a value in. Returns the value that the key had, if it was still there.
+    /// Puts a value in. Returns the value that the key had, if it was still there: its last strong reference, where no caller holds one, so `Arc::try_unwrap` gives the value.
+    /// (`Arc::get_mut` may not, for a while: a `Weak` of the map's waits for readers.)
     ///
     /// A value that weighs more than the limit, or more than `max_weight`, is not kept (and the key is absent then); `stats`
-    /// counts it as `too_heavy`. Locks a 64th of the index for a new key, nothing for a present one (but for the first after many new ones). Where memory
+    /// counts it as `too_heavy`. Nor need any other be there afterwards: where memory is short the coldest go, and the new one may be it. Locks a 64th of the index for a new key, nothing for a present one (but for the first after many new ones). Where memory
     /// is short it strips colder entries first, so it may run their destructors; at the limit it may wait for another thread that does so.
     ///
     /// ```
@@ -240,7 +241,7 @@ where
         replaced
     }
 
-    /// Takes a key out. Returns its value, if it was still there. Locks a 64th of the index for a moment.
+    /// Takes a key out. Returns its value, as [`insert`](Self::insert) does, if it was still there. Locks a 64th of the index for a moment.
     ///
     /// ```
     /// # use weakmap::WeakMap;

@@ -1,6 +1,10 @@
 //! Reads under a guard.
 
-use crate::{map::WeakMap, sync::Arc, sync::pin::Pin};
+use crate::{
+    map::{DefaultHasher, WeakMap},
+    sync::Arc,
+    sync::pin::Pin,
+};
 use equivalent::Equivalent;
 use std::{
     cell::OnceCell,
@@ -25,7 +29,7 @@ use std::{
 ///     assert!(pin.get("pi").is_none());
 /// }
 /// ```
-pub struct Pinned<'m, K, V, S> {
+pub struct Pinned<'m, K, V, S = DefaultHasher> {
     map: &'m WeakMap<K, V, S>,
     pin: Pin,
     kept: Kept<V>,

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Reads by `get`, `get_or_insert_with` and pinned `get` that found a value.
+    /// Reads by `get`, `get_weak`, pinned `get`, `get_or_insert_with` and `get_or_try_insert_with` that found a value.
     pub hits: u64,
     /// The same that found none.
     pub misses: u64,
@@ -24,7 +24,7 @@ pub struct Stats {
     pub inserts: u64,
     /// Inserts that found the key present.
     pub replaced: u64,
-    /// Entries removed by `remove`, `retain` and `clear`.
+    /// Entries removed by `remove`, `retain` and `clear`, and by inserts of what is too heavy.
     pub removed: u64,
     /// Values not kept because they weigh more than the limit or `max_weight`.
     pub too_heavy: u64,
@@ -46,7 +46,7 @@ pub struct Stats {
     pub weight: u64,
     /// Heap bytes of the policy: rings and ghost tables.
     pub policy_bytes: u64,
-    /// Bytes stripped and not freed yet, of all maps of the collector (G): pinned reads, or readers caught in the middle, hold them back.
+    /// Bytes stripped and not freed yet, of all maps of the collector: pinned reads, or readers caught in the middle, hold them back.
     pub pending: u64,
 }
 
@@ -78,7 +78,7 @@ pub struct PassReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CollectorStats {
-    /// Bytes in use, as the heap source tells.
+    /// Bytes in use, as the heap source tells, and those of values that loaders are making (`reserved`).
     pub live: u64,
     /// By how much `live` may be wrong.
     pub error: u64,
@@ -90,7 +90,7 @@ pub struct CollectorStats {
     pub next_pass: u64,
     /// `live` over `limit`.
     pub pressure: f64,
-    /// Bytes stripped and not freed yet (G).
+    /// Bytes stripped and not freed yet.
     pub pending: u64,
     /// Bytes of values that loaders are making now.
     pub reserved: u64,
@@ -98,7 +98,7 @@ pub struct CollectorStats {
     pub weight: u64,
     /// Maps attached.
     pub maps: u64,
-    /// Passes: those asked for and, under the laws that have cycles, those that came due.
+    /// Passes (not sweeps, as [`Stats::passes`] counts them): those asked for and, under the laws that have cycles, those that came due.
     pub passes: u64,
     /// Payments of debt by inserting threads.
     pub assists: u64,

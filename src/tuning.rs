@@ -43,7 +43,8 @@ impl Tuning {
         }
     }
 
-    /// The most bytes of heap that may be in use; above 0. Without it: what [`Limit`](crate::heap::Limit) finds, read again
+    /// The most bytes of heap that may be in use, by the whole program where the source counts all of it ([`heap::Counting`](crate::heap::Counting), jemalloc): what else it holds
+    /// leaves less to the maps. Where there is no such source, the most that the maps may weigh. Above 0. Without it: what [`Limit`](crate::heap::Limit) finds, read again
     /// twice a second while inserts run.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = Some(bytes);
@@ -151,7 +152,7 @@ impl Tuning {
         match self.law {
             Law::Proportional { low, high } if !(0.0 <= low && low < high && high.is_finite()) => {
                 let value = format!("Proportional {{ low: {low}, high: {high} }}");
-                Err(ConfigError::new("law", value, "Proportional with 0 <= low < high"))
+                Err(ConfigError::new("law", value, "Proportional with 0 <= low < high, both finite"))
             }
             _ => Ok(()),
         }

@@ -58,7 +58,11 @@ use ledger::{Ledger, Reserved};
 use pass::{Sweep, Swept};
 use rest::Rest;
 use settings::Settings;
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    time::Instant,
+};
 use strips::Effort;
 use upkeep::{GOOD_FOR, Outer, Purging, TICK};
 
@@ -334,6 +338,11 @@ impl Collector {
         Load { live, error: sample.error, x }
     }
 }
+
+/// A heap source or a purge that panics leaves it consistent.
+impl UnwindSafe for Collector {}
+
+impl RefUnwindSafe for Collector {}
 
 impl fmt::Debug for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

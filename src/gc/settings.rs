@@ -79,7 +79,8 @@ impl Settings {
         let purge = self.tuning.purge.as_ref().map_or("none was given", |purge| purge.name());
         let mut text = format!("{}\n{}", self.source.explain(), self.limit.explain());
         if self.bytes != self.limit.bytes {
-            text += &format!("\n  corrected to {} bytes by what is taken of the wall", self.bytes);
+            let unit = if self.source.is_weights() { "of weight" } else { "bytes" };
+            text += &format!("\n  corrected to {} {unit} by what is taken of the wall", self.bytes);
         }
         text + &format!("\npurge: {purge}")
     }

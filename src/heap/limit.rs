@@ -20,7 +20,7 @@ const ASSUMED: u64 = 1 << 30;
 ///
 /// 1. what was given: [`Tuning::limit`](crate::Tuning::limit),
 /// 2. half of [`Tuning::resident_limit`](crate::Tuning::resident_limit),
-/// 3. the variable `WEAKMAP_LIMIT`, such as `512MiB`,
+/// 3. the variable `WEAKMAP_LIMIT`, such as `512MiB` (KiB, MiB and GiB are powers of 1024; K, M and G of 1000), if it says anything,
 /// 4. half of the memory [`Cgroup`]'s, the least on the path to the root (Linux),
 /// 5. half of what `ulimit` set, the less of `RLIMIT_DATA` and `RLIMIT_AS` (Linux),
 /// 6. half of physical memory (Linux),

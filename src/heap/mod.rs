@@ -226,6 +226,8 @@ impl Source {
         let mut text = format!("signal: {signal}");
         if let Some(heap) = heap {
             text += &format!(", now exact to {}", ByteSize::b(heap.sample().error));
+        } else {
+            text += ": what values own is not seen, unless a weigher tells";
         }
         let others = [
             (Signal::Given, Err("none was".to_owned())),

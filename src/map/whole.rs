@@ -9,6 +9,7 @@ use crate::{
 use std::{
     fmt,
     hash::{BuildHasher, Hash},
+    panic::{RefUnwindSafe, UnwindSafe},
 };
 
 impl<K, V, S> WeakMap<K, V, S>
@@ -170,11 +171,35 @@ where
     S: BuildHasher,
 {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
-        for (key, value) in entries {
-            self.insert(key, value);
-        }
+        (&*self).extend(entries);
     }
 }
+
+impl<K, V, S> Extend<(K, V)> for &WeakMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|(key, value)| drop(self.insert(key, value)));
+    }
+}
+
+impl<K, V, const N: usize> From<[(K, V); N]> for WeakMap<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn from(entries: [(K, V); N]) -> Self {
+        Self::from_iter(entries)
+    }
+}
+
+/// Whatever panics (a key's `Hash` or `Eq`, a weigher, a loader, a destructor), the map stays consistent.
+impl<K: RefUnwindSafe, V: RefUnwindSafe, S: RefUnwindSafe> RefUnwindSafe for WeakMap<K, V, S> {}
+
+impl<K: RefUnwindSafe, V: RefUnwindSafe, S: UnwindSafe> UnwindSafe for WeakMap<K, V, S> {}
 
 impl<K, V, S> fmt::Debug for WeakMap<K, V, S>
 where

@@ -150,6 +150,19 @@ fn a_variable_that_is_no_size_is_refused() {
 }
 
 #[test]
+fn maps_cross_a_caught_panic_and_lie_in_statics() {
+    fn unwinds<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    unwinds::<WeakMap<String, Vec<u8>>>();
+    unwinds::<Collector>();
+    static MAP: std::sync::LazyLock<WeakMap<u8, u8>> = std::sync::LazyLock::new(|| WeakMap::from([(1, 2)]));
+    fn read(pin: &weakmap::Pinned<u8, u8>) -> Option<u8> {
+        pin.get(&1).copied()
+    }
+    (&mut &*MAP).extend([(3, 4)]);
+    assert_eq!((read(&MAP.pin()), MAP.len()), (Some(2), 2));
+}
+
+#[test]
 fn a_variable_that_says_nothing_is_as_none() {
     let (passed, said) = in_child("builder::child_builds", &[("WEAKMAP_LIMIT", " ")]);
     assert!(passed, "{said}");
