@@ -143,6 +143,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         &[
             "lib.rs",
             "map.rs",
+            "map/load.rs",
             "pinned.rs",
             "flight.rs",
             "flight/key.rs",

@@ -8,6 +8,7 @@ use crate::{
     stats::{Frequent, count},
     sync::{Arc, Guard, StrongArc},
 };
+use equivalent::Equivalent;
 use std::{
     convert::Infallible,
     hash::{BuildHasher, Hash},
@@ -67,10 +68,69 @@ where
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<Arc<V>, E> {
         let hash = self.hash(&key);
-        let found = self.region.get(hash, &key);
-        if let Some(found) = found {
-            return Ok(found);
+        match self.region.get(hash, &key) {
+            Some(found) => Ok(found),
+            None => self.take_off(hash, key, load),
         }
+    }
+
+    /// As [`get_or_insert_with`](Self::get_or_insert_with), with the key made only where there is no value: a hit needs no `String` of a `&str`.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::<String, usize>::new();
+    /// let length = |word: &str| *map.get_or_insert_with_by_ref(word, || word.len());
+    /// assert_eq!((length("weak"), length("weak")), (4, 4));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the loader does: then the next caller's loader runs.
+    ///
+    /// # Deadlocks
+    ///
+    /// Where a loader asks for the key that it loads, directly or through another thread.
+    pub fn get_or_insert_with_by_ref<Q>(&self, key: &Q, load: impl FnOnce() -> V) -> Arc<V>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.get_or_try_insert_with_by_ref(key, || Ok::<V, Infallible>(load())) {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`get_or_insert_with_by_ref`](Self::get_or_insert_with_by_ref), for a loader that can fail.
+    ///
+    /// ```
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::<String, u32>::new();
+    /// let parse = |text: &str| map.get_or_try_insert_with_by_ref(text, || text.parse());
+    /// assert!(parse("x").is_err());
+    /// assert_eq!(*parse("7")?, 7);
+    /// # Ok::<_, std::num::ParseIntError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The loader's own, as [`get_or_try_insert_with`](Self::get_or_try_insert_with).
+    pub fn get_or_try_insert_with_by_ref<Q, E>(
+        &self,
+        key: &Q,
+        load: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Arc<V>, E>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        let hash = self.hash(key);
+        match self.region.get(hash, key) {
+            Some(found) => Ok(found),
+            None => self.take_off(hash, key.to_owned(), load),
+        }
+    }
+
+    /// Where the key has no value.
+    fn take_off<E>(&self, hash: u64, key: K, load: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let entry = StrongArc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
         seat.value(|| self.load(hash, &entry, &seat, load))

@@ -43,6 +43,36 @@ fn threads_that_want_one_key_load_it_once() {
     }
 }
 
+thread_local! {
+    static MADE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Tells how often it is made of a `&Name`.
+#[derive(PartialEq, Eq, Hash)]
+struct Name(&'static str);
+
+impl Clone for Name {
+    fn clone(&self) -> Self {
+        MADE.set(MADE.get() + 1);
+        Self(self.0)
+    }
+}
+
+#[test]
+fn a_key_that_is_lent_is_made_where_there_is_no_value_alone() {
+    let _calm = no_pins();
+    let (map, heap) = scripted_map::<Name, usize>();
+    let length = |name: &Name| *map.get_or_insert_with_by_ref(name, || name.0.len());
+    let name = Name("weak");
+    assert_eq!((length(&name), length(&name), MADE.get()), (4, 4, 1));
+    assert_eq!((map.stats().loads, map.stats().hits, map.stats().misses), (1, 1, 1));
+    heap.set(FULL);
+    map.collect();
+    heap.set(CALM);
+    assert!(map.get_or_try_insert_with_by_ref(&name, || Err("no")).is_err());
+    assert_eq!((length(&name), MADE.get(), map.len()), (4, 3, 1));
+}
+
 #[test]
 fn where_a_loader_fails_the_next_ones_runs() {
     let (map, _) = scripted_map::<u64, u64>();
