@@ -49,7 +49,7 @@ const NOISE: f64 = 1.0 / 256.0;
 /// What the maps weigh is cut by so many times the share that is too much: not all that is taken is theirs. With 1, others that took 100 MB a
 /// second, up to half of a wall of 1 GiB, led 8 % beyond it; with 2, 1.5 %.
 const NOT_ALL: f64 = 2.0;
-/// The limit never falls below this share of the wall: what is taken then is not the maps'.
+/// A limit on bytes never falls below this share of the wall: what is taken then is not the maps'.
 const LEAST: f64 = 1.0 / 64.0;
 
 /// See the module. Everything in bytes.
@@ -71,8 +71,8 @@ pub struct Band {
     answered: u64,
     /// The limit was lowered.
     was_high: bool,
-    /// The most that the maps weighed when it was, where it is on weights.
-    heaviest: u64,
+    /// What the maps weighed when that began, where it is on weights.
+    top: u64,
 }
 
 /// What is seen at one moment.
@@ -93,7 +93,7 @@ impl Band {
         let (high, aim, low) = (below(1.0), below(AIM), below(LOW));
         let most = most.map_or(aim, |most| most.min(aim));
         let (least, bled, noise) = (share(wall, LEAST), share(wall, BLED), share(wall, NOISE));
-        Self { high, aim, low, least, bled, noise, most, peak: 0, answered: 0, was_high: false, heaviest: 0 }
+        Self { high, aim, low, least, bled, noise, most, peak: 0, answered: 0, was_high: false, top: 0 }
     }
 
     /// Whether so much taken asks for a purge first.
@@ -117,22 +117,17 @@ impl Band {
         }
     }
 
-    /// The same where `live` is what the maps weigh, in a unit that may stand for any number of bytes: as if all that is taken were theirs.
+    /// The same where `live` is what the maps weigh, in a unit that may stand for any number of bytes: as if all that is taken were theirs. The limit may fall to where
+    /// they keep nothing, and rises again when there is room, whether they weigh anything or not: the next cut starts from what they weigh.
     pub fn correct_weights(&mut self, limit: u64, reading: Reading) -> u64 {
         let peak = self.see(reading);
-        if reading.live == 0 {
-            limit // nothing to cut, and nothing to learn
-        } else if self.is_high(peak) {
-            // Where nothing purges it is twice what is too much already.
-            let times = if reading.purged { NOT_ALL } else { 1.0 };
-            let cut = times * self.cut(reading.purged) as f64 / peak as f64;
-            self.heaviest = self.heaviest.max(reading.live);
-            self.lower_weights(limit, reading.live, cut.min(1.0))
+        if self.is_high(peak) {
+            self.lower_weights(limit, reading)
         } else if peak < self.low {
             self.answered = 0;
             let missing = (self.aim - peak) as f64 / peak.max(1) as f64;
-            let step = share(limit, missing * if self.was_high { LATER_STEP } else { STEP }).max(1);
-            limit.saturating_add(step).min(self.most.max(limit))
+            let step = share(limit, missing * if self.was_high { LATER_STEP } else { STEP });
+            limit.saturating_add(step.max(share(self.top, LATER_STEP)).max(1)).min(self.most.max(limit))
         } else {
             limit
         }
@@ -164,13 +159,21 @@ impl Band {
     }
 
     /// By a share of what they weigh, or of the limit.
-    fn lower_weights(&self, limit: u64, live: u64, cut: f64) -> u64 {
-        let [bled, least] = [BLED, LEAST].map(|part| share(self.heaviest, part));
+    fn lower_weights(&mut self, limit: u64, Reading { live, purged, .. }: Reading) -> u64 {
+        if live == 0 {
+            return limit; // nothing to cut
+        }
+        if self.answered == 0 {
+            self.top = live;
+        }
+        // Where nothing purges it is twice what is too much already.
+        let times = if purged { NOT_ALL } else { 1.0 };
+        let cut = times * self.cut(purged) as f64 / self.peak as f64;
         if cut > 0.0 {
-            let from = live.min(limit);
-            (from - share(from, cut)).max(least.min(limit))
+            let from = if live > share(limit, FULL) { limit } else { live };
+            from.saturating_sub(share(from, cut.min(1.0))).max(1)
         } else {
-            limit - share(limit, BLEED).min(limit.saturating_sub(bled))
+            limit - share(limit, BLEED).min(limit.saturating_sub(share(self.top, BLED)))
         }
     }
 }
@@ -335,18 +338,56 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_are_not_to_blame_are_not_cut_to_nothing() {
+    fn weights_that_are_not_to_blame_are_not_cut_again_and_again() {
         let (mut band, mut limit) = (Band::new(GIB, None), GIB / 2);
+        let high = |live| Reading { taken: bytes(990), live, purged: true };
         for _ in 0..20_000 {
+            limit = band.correct_weights(limit, high(limit.min(6400)));
+        }
+        assert!((2400..3000).contains(&limit), "it bleeds, so far and no further: {limit}");
+        assert_eq!(band.correct_weights(limit, high(0)), limit);
+    }
+
+    #[test]
+    fn few_heavy_entries_have_room_again_when_others_gave_it_back() {
+        let (mut band, mut limit) = (Band::new(GIB, None), GIB / 2);
+        for step in 0..400 {
+            let live = limit.min(7500) / 150 * 150;
             limit = band
-                .correct_weights(limit, Reading { taken: bytes(990), live: limit.min(6400), purged: true });
+                .correct_weights(limit, Reading { taken: bytes(970 + step % 2 * 15), live, purged: true });
+            assert!(limit > 0);
         }
-        assert!((100..=6400).contains(&limit), "{limit}");
-        assert_eq!(band.correct_weights(limit, Reading { taken: bytes(999), live: 0, purged: true }), limit);
-        for _ in 0..20_000 {
-            limit = band.correct_weights(limit, Reading { taken: bytes(100), live: 1, purged: true });
+        assert!(limit < 150, "not one fits: {limit}");
+        for _ in 0..500 {
+            limit = band.correct_weights(limit, Reading { taken: bytes(100), live: 0, purged: true });
         }
-        assert!(limit > GIB / 2, "it grows again, whatever is in use: {limit}");
+        assert!(limit > 7500, "it grows without any: {limit}");
+    }
+
+    /// Many light ones first, then others, in whose units that was much.
+    #[test]
+    fn holds_what_is_taken_when_entries_weigh_less() {
+        let (mut band, mut limit, mut entries) = (Band::new(GIB, None), GIB / 2, 0);
+        limit = band.correct_weights(limit, Reading { taken: bytes(970), live: 500_000_000, purged: true });
+        for _ in 0..10_000 {
+            entries = (entries + 1).min(limit / 150);
+            let taken = bytes(10) + (entries << 20);
+            assert!(taken < bytes(1000), "{taken}");
+            limit = band.correct_weights(limit, Reading { taken, live: entries * 150, purged: true });
+        }
+        assert!(entries > 800, "{entries}");
+    }
+
+    #[test]
+    fn many_small_cuts_of_weights_are_no_large_one() {
+        let (mut band, mut limit) = (Band::new(GIB, None), 750_000_000);
+        for taken in 951..960 {
+            limit = band.correct_weights(
+                limit,
+                Reading { taken: bytes(taken), live: limit / 100 * 95, purged: false },
+            );
+        }
+        assert!(limit > 680_000_000, "{limit}");
     }
 
     /// The same with purges, and a part of the wall that others take and give back.

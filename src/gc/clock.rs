@@ -301,7 +301,9 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
     /// How long ago the oldest was admitted to its ring, about: no entry is much older.
     pub fn oldest(&self) -> u64 {
         let rings = [&self.young, &self.old, &self.main].map(Ring::front);
-        rings.into_iter().flatten().map(|slot| self.time.age(slot.stamp)).max().unwrap_or(0)
+        let placed = rings.into_iter().flatten().map(|slot| self.time.age(slot.stamp));
+        let doomed = self.doomed.front().map(|victim| self.time.now - victim.origin.stamp());
+        placed.chain(doomed).max().unwrap_or(0)
     }
 
     /// How many entries there are, with those that are gone and have not been met yet.

@@ -24,7 +24,7 @@ pub struct Ledger {
     pub used: AtomicU64,
     /// Bytes that the heap was below its goal at the last reading.
     pub room: AtomicU64,
-    /// The limit in force: `Settings::bytes`, for inserts that look at nothing else of the settings.
+    /// `Settings::most_of_one`, for inserts that look at nothing else of the settings.
     pub limit: AtomicU64,
 }
 
@@ -90,6 +90,12 @@ impl Ledger {
     /// Bytes of a weight, where nothing was learned yet: as if all that is in use were in the maps. Too much, if anything.
     pub fn guess(&self, weight: u64) -> u64 {
         let total = self.weight.load(Relaxed).max(1);
+        weight.max((self.used.load(Relaxed) as f64 * (weight as f64 / total as f64)) as u64)
+    }
+
+    /// The same for a weight that was taken off the sum already.
+    pub fn guess_stripped(&self, weight: u64) -> u64 {
+        let total = self.weight.load(Relaxed).saturating_add(weight).max(1);
         weight.max((self.used.load(Relaxed) as f64 * (weight as f64 / total as f64)) as u64)
     }
 

@@ -131,7 +131,7 @@ impl Collector {
         if log::ON {
             log::started(&settings.explain());
         }
-        let ledger = Ledger { limit: AtomicU64::new(settings.bytes), ..Ledger::default() };
+        let ledger = Ledger { limit: AtomicU64::new(settings.most_of_one()), ..Ledger::default() };
         Ok(Self(Arc::new(Shared {
             calm: Calm::new(&settings),
             settings: ArcSwap::from_pointee(settings),
@@ -199,7 +199,7 @@ impl Collector {
     fn put(&self, settings: Settings) {
         let x = self.load(&settings).x;
         self.0.next_pass.store(settings.pacer.next_pass(x), Relaxed);
-        self.0.ledger.limit.store(settings.bytes, Relaxed);
+        self.0.ledger.limit.store(settings.most_of_one(), Relaxed);
         self.0.calm.heed(&settings);
         self.0.settings.store(Arc::new(settings));
     }

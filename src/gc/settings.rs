@@ -50,14 +50,19 @@ impl Settings {
         !told && self.limit.origin != Origin::Variable
     }
 
+    /// The most that one value may weigh: what a limit was before it was corrected, where it is on weights, which may stand for any number of bytes.
+    pub fn most_of_one(&self) -> u64 {
+        if self.source.is_weights() { self.limit.bytes.max(self.bytes) } else { self.bytes }
+    }
+
     /// Whether a tick finds anything to do.
     pub fn ticks(&self) -> bool {
         self.is_found() || self.limit.wall.is_some()
     }
 
-    /// Tuned anew, with what the outer loop has found out so far, if the limit is the same.
+    /// Tuned anew, with what the outer loop has found out so far, if the limit is the same, and in the same unit.
     pub fn keep_correction_of(self, old: &Self) -> Self {
-        if self.limit.is_the_same(&old.limit) {
+        if self.limit.is_the_same(&old.limit) && self.source.is_weights() == old.source.is_weights() {
             Self { limit: Arc::clone(&old.limit), ..self.corrected(old.bytes) }
         } else {
             self

@@ -134,15 +134,19 @@ where
         Budget { capacity, target }
     }
 
-    /// The bytes that so much weight stands for: learned, or else too many, if anything. With too few, where a pin holds back what was stripped, passes would go on
-    /// and empty the map.
-    fn bytes_of(&self, weight: u64) -> u64 {
-        self.learned.lesson(weight).unwrap_or_else(|| self.ledger.guess(weight))
+    /// The bytes that what was just stripped stands for: learned, or what the weigher says, or else as if all that is in use were the maps'. With too few, where a pin
+    /// holds it back, passes would go on and empty the map; with too many they would leave the heap above its limit once the pin has gone.
+    fn bytes_of(&self, batch: &Batch<K, V>) -> u64 {
+        // A weigher that says less than the least that an entry has does not say bytes.
+        let says_bytes =
+            self.bounds.weighed && batch.weight >= batch.entries.len() as u64 * inline_bytes::<V>();
+        let guess = || if says_bytes { batch.weight } else { self.ledger.guess_stripped(batch.weight) };
+        self.learned.lesson(batch.weight).unwrap_or_else(guess)
     }
 
     /// The weight that stands for so many bytes.
     pub(in crate::gc) fn weight_of(&self, bytes: u64) -> u64 {
-        let unit = self.bytes_of(1 << 20).max(1);
+        let unit = self.learned.lesson(1 << 20).unwrap_or_else(|| self.ledger.guess(1 << 20)).max(1);
         (bytes as f64 / unit as f64 * (1 << 20) as f64) as u64
     }
 
@@ -155,7 +159,7 @@ where
         }
         for stripped in &batch.entries {
             if stripped.value.as_ref().is_some_and(|value| Arc::strong_count(value) > 1) {
-                done.shared += self.bytes_of(stripped.weight);
+                done.shared += self.learned.bytes(stripped.weight);
             }
         }
         let freed = self.give_back(&mut batch, net);
@@ -165,9 +169,9 @@ where
 
     /// Step 2. The heap that the destructors freed, where that was measured.
     fn give_back(&self, batch: &mut Batch<K, V>, net: &dyn Fn() -> Net) -> Freed {
+        let bytes = pin::pinned().then(|| self.bytes_of(batch));
         let mut values = batch.entries.iter_mut().filter_map(|stripped| stripped.value.take());
-        if pin::pinned() {
-            let bytes = self.bytes_of(batch.weight);
+        if let Some(bytes) = bytes {
             let (pending, events) = (self.ledger.pend(bytes, Cause::Pin), shared::Arc::clone(&self.events));
             let values: Vec<_> = values.collect();
             defer_for_pins(move || {
