@@ -123,3 +123,21 @@ impl Drop for Reserved<'_> {
         self.ledger.reserved.fetch_sub(self.bytes, Relaxed);
     }
 }
+
+#[cfg(all(test, not(weakmap_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_is_a_share_of_what_is_in_use() {
+        for (weight, used, asked, guessed, of_stripped) in [
+            (100, 5_000, 10, 500, 454), // of 110, then
+            (100, 5_000, 100, 5_000, 2_500),
+            (0, 5_000, 100, 500_000, 5_000), // the sum is what is left, and all was stripped
+            (100, 50, 10, 10, 10),           // no less than itself
+        ] {
+            let ledger = Ledger { weight: weight.into(), used: used.into(), ..Ledger::default() };
+            assert_eq!((ledger.guess(asked), ledger.guess_stripped(asked)), (guessed, of_stripped));
+        }
+    }
+}

@@ -75,6 +75,21 @@ fn a_reprieve() {
     }
 }
 
+/// What lost a duel was the oldest of its ring.
+#[test]
+fn no_candidate_is_older_than_the_oldest() {
+    let mut clock = full();
+    clock.time.now += 1_000;
+    clock.enter_main(Entry(999, Rc::default()));
+    assert!(clock.coldest().is_some_and(|coldest| coldest <= clock.oldest()));
+    let front = |clock: &Clock<Entry>| clock.time.age(clock.main.front().expect("an entry").stamp);
+    let oldest = front(&clock);
+    while front(&clock) == oldest {
+        assert!(clock.duel(0));
+    }
+    assert_eq!((clock.coldest(), clock.oldest()), (Some(oldest), oldest));
+}
+
 #[test]
 fn stamps_are_rewritten_for_a_much_larger_capacity() {
     let mut clock = full();
