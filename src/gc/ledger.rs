@@ -89,14 +89,16 @@ impl Ledger {
 
     /// Bytes of a weight, where nothing was learned yet: as if all that is in use were in the maps. Too much, if anything.
     pub fn guess(&self, weight: u64) -> u64 {
-        let total = self.weight.load(Relaxed).max(1);
-        weight.max((self.used.load(Relaxed) as f64 * (weight as f64 / total as f64)) as u64)
+        self.guess_of(weight, self.weight.load(Relaxed))
     }
 
     /// The same for a weight that was taken off the sum already.
     pub fn guess_stripped(&self, weight: u64) -> u64 {
-        let total = self.weight.load(Relaxed).saturating_add(weight).max(1);
-        weight.max((self.used.load(Relaxed) as f64 * (weight as f64 / total as f64)) as u64)
+        self.guess_of(weight, self.weight.load(Relaxed).saturating_add(weight))
+    }
+
+    fn guess_of(&self, weight: u64, total: u64) -> u64 {
+        weight.max((self.used.load(Relaxed) as f64 * (weight as f64 / total.max(1) as f64)) as u64)
     }
 
     pub fn reserve(&self, bytes: u64) -> Reserved<'_> {
