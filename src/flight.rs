@@ -2,8 +2,9 @@
 //!
 //! # Protocol
 //!
-//! 1. A caller joins the key's flight in the table (making it if there is none) and calls `get_or_try_init` on its cell:
-//!    once_cell lets one caller load at a time, wakes the others with its value, and lets the next one try where it failed.
+//! 1. A caller joins the key's flight in the table (making it if there is none) and calls `get_or_try_init` on its cell, which lets one caller
+//!    load at a time, wakes the others with its value, and lets the next one try where it failed or gave up. Callers are threads that block, and
+//!    (feature `async`) tasks that wait.
 //! 2. Who has loaded lands: under the table's lock of that key, and only if the flight is still in the table, the value is
 //!    put into the map and the flight taken out.
 //! 3. `insert`, `remove` and `clear` cancel the key's flight: they take it out of the table. Its value still goes to those
@@ -24,7 +25,7 @@ use crate::{
     entry::Entry,
     index::part_of,
     sync::{
-        Arc, AtomicUsize, Guard, HashMap, OnceCell,
+        Arc, AtomicUsize, Guard, HashMap, LoadCell,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
         StrongArc, TableGuard, fence,
     },
@@ -32,17 +33,20 @@ use crate::{
 use equivalent::Equivalent;
 use std::fmt;
 
+type Table<K, V> = HashMap<Node<Entry<K, V>>, Arc<Flight<K, V>>, Given>;
+
 /// See the module.
 pub struct Flights<K, V> {
-    table: HashMap<Node<Entry<K, V>>, Arc<Flight<V>>, Given>,
+    table: Table<K, V>,
     /// Callers on a flight: who finds none has nothing to cancel.
     callers: AtomicUsize,
 }
 
 /// Loads of one key.
-#[derive(Debug)]
-struct Flight<V> {
-    value: OnceCell<Arc<V>>,
+struct Flight<K, V> {
+    /// What the table knows the flight by: to leave and to look for it at landing call no `Eq`, which may panic.
+    key: StrongArc<Entry<K, V>>,
+    value: LoadCell<Arc<V>>,
     /// Changed under the table's lock of the key.
     callers: AtomicUsize,
 }
@@ -50,9 +54,7 @@ struct Flight<V> {
 /// A caller on a flight; leaves when dropped.
 pub struct Seat<'f, K: Eq, V> {
     flights: &'f Flights<K, V>,
-    flight: Arc<Flight<V>>,
-    /// What the table knows the flight by: to leave and to look for it at landing call no `Eq`, which may panic.
-    key: StrongArc<Entry<K, V>>,
+    flight: Arc<Flight<K, V>>,
 }
 
 impl<K: Eq, V> Flights<K, V> {
@@ -67,16 +69,15 @@ impl<K: Eq, V> Flights<K, V> {
         // Relaxed: ordered by the fence below.
         self.callers.fetch_add(1, Relaxed);
         let place = self.table.entry_sync(Node::new(StrongArc::clone(entry)));
-        let place = place
-            .or_insert_with(|| Arc::new(Flight { value: OnceCell::new(), callers: AtomicUsize::new(0) }));
+        let place = place.or_insert_with(|| Arc::new(Flight::new(StrongArc::clone(entry))));
         // Relaxed: under the table's lock.
         place.get().callers.fetch_add(1, Relaxed);
-        let (flight, key) = (Arc::clone(place.get()), StrongArc::clone(place.key().get()));
+        let flight = Arc::clone(place.get());
         drop(place);
         // Partner: the fence of the canceller's guard. Either a canceller sees the caller and finds the flight, or the load that follows sees all
         // that the canceller did before (a source that it changed, say): then what is loaded is not older than what it knows.
         fence(SeqCst);
-        Seat { flights: self, flight, key }
+        Seat { flights: self, flight }
     }
 
     /// Cancels the key's flight, if there is one. For who has just entered this guard, a [fenced](Guard::fenced) one; handed back, or another.
@@ -117,15 +118,27 @@ impl<K: Eq, V> Flights<K, V> {
     }
 }
 
+impl<K, V> Flight<K, V> {
+    fn new(key: StrongArc<Entry<K, V>>) -> Self {
+        Self { key, value: LoadCell::new(), callers: AtomicUsize::new(0) }
+    }
+}
+
 impl<K: Eq, V> Seat<'_, K, V> {
     /// The flight's value; `load` makes it where nobody has. Blocks while another caller loads.
     pub fn value<E>(&self, load: impl FnOnce() -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
         self.flight.value.get_or_try_init(load).cloned()
     }
 
+    /// The same for a task. Where it is dropped, the next caller's load begins.
+    #[cfg(all(feature = "async", not(weakmap_loom)))]
+    pub async fn value_async<E>(&self, load: impl Future<Output = Result<Arc<V>, E>>) -> Result<Arc<V>, E> {
+        self.flight.value.get_or_try_init_async(load).await.cloned()
+    }
+
     /// Runs `put` and ends the flight, unless it was cancelled.
     pub fn land<R>(&self, put: impl FnOnce() -> R) -> Option<R> {
-        let place = self.flights.table.get_sync(&Same(&self.key))?;
+        let place = self.flights.table.get_sync(&Same(&self.flight.key))?;
         if !Arc::ptr_eq(place.get(), &self.flight) {
             return None;
         }
@@ -137,11 +150,11 @@ impl<K: Eq, V> Seat<'_, K, V> {
 
 impl<K: Eq, V> Drop for Seat<'_, K, V> {
     fn drop(&mut self) {
-        let last = |flight: &mut Arc<Flight<V>>| {
+        let last = |flight: &mut Arc<Flight<K, V>>| {
             // Relaxed: under the table's lock.
             Arc::ptr_eq(flight, &self.flight) && flight.callers.fetch_sub(1, Relaxed) == 1
         };
-        self.flights.table.remove_if_sync(&Same(&self.key), last);
+        self.flights.table.remove_if_sync(&Same(&self.flight.key), last);
         // Release: pairs with the Acquire in `any`. To have left too late costs a canceller a look into the table.
         self.flights.callers.fetch_sub(1, Release);
     }

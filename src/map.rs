@@ -1,6 +1,8 @@
 //! The map: its public methods, each a few lines over the region, the flights and the collector.
 
 mod load;
+#[cfg(all(feature = "async", not(weakmap_loom)))]
+mod load_async;
 mod whole;
 
 use crate::{
@@ -258,6 +260,28 @@ where
         // Cancelled first: a load that lands before that is removed here, one that lands later does not land.
         let guard = self.flights.cancel(hash, key, Guard::fenced(part_of(hash)));
         let removed = self.region.remove(hash, key, guard);
+        self.removed();
+        removed
+    }
+
+    /// Takes a key out if `goes` says so of its value, which is returned then, as by [`remove`](Self::remove). `None` where the key has no value, or
+    /// another one by the time that `goes` has run: that stays. Runs it under no lock, so it may use the map. A load of the key that is
+    /// under way goes on, for its value was not seen.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use weakmap::WeakMap;
+    /// let map = WeakMap::new();
+    /// map.insert("pi", 3.14);
+    /// assert!(map.remove_if("pi", |pi| **pi > 4.0).is_none());
+    /// let seen = map.get("pi").unwrap();
+    /// assert!(map.remove_if("pi", |pi| Arc::ptr_eq(pi, &seen)).is_some()); // this one, no newer one
+    /// ```
+    pub fn remove_if<Q>(&self, key: &Q, goes: impl FnOnce(&Arc<V>) -> bool) -> Option<Arc<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let removed = self.region.remove_if(self.hash(key), key, goes);
         self.removed();
         removed
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Reads by `get`, `get_weak`, pinned `get`, `get_or_insert_with` and `get_or_try_insert_with` that found a value.
+    /// Reads by `get`, `get_weak`, pinned `get` and loads (`get_or_insert_with` and its kin) that found a value.
     pub hits: u64,
     /// The same that found none.
     pub misses: u64,
@@ -28,7 +28,7 @@ pub struct Stats {
     pub removed: u64,
     /// Values not kept because they weigh more than the limit or `max_weight`.
     pub too_heavy: u64,
-    /// Loaders that were run by `get_or_insert_with` and `get_or_try_insert_with`.
+    /// Loaders that were run by `get_or_insert_with` and its kin.
     pub loads: u64,
     /// Strong references that were stripped.
     pub stripped: u64,

@@ -54,7 +54,8 @@ use crate::{
     tuning::Tuning,
 };
 use calm::Calm;
-use ledger::{Ledger, Reserved};
+use ledger::Ledger;
+pub(crate) use ledger::Reserved;
 use pass::{Sweep, Swept};
 use rest::Rest;
 use settings::Settings;

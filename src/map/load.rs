@@ -4,6 +4,7 @@ use super::WeakMap;
 use crate::{
     entry::Entry,
     flight::Seat,
+    gc::Reserved,
     index::Keyed,
     stats::{Frequent, count},
     sync::{Arc, Guard, StrongArc},
@@ -133,33 +134,45 @@ where
     fn take_off<E>(&self, hash: u64, key: K, load: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let entry = StrongArc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
-        seat.value(|| self.load(hash, &entry, &seat, load))
+        seat.value(|| {
+            if let Some(found) = self.landed(&entry) {
+                return Ok(found);
+            }
+            let room = self.make_room();
+            let value = Arc::new(load()?);
+            Ok(self.land(&entry, &seat, value, room))
+        })
     }
 
-    /// What the flight's value is made by: see `flight`.
-    fn load<E>(
-        &self,
-        hash: u64,
-        entry: &StrongArc<Entry<K, V>>,
-        seat: &Seat<'_, K, V>,
-        load: impl FnOnce() -> Result<V, E>,
-    ) -> Result<Arc<V>, E> {
-        // Somebody may have landed between our miss and our seat.
-        if let Some(found) = self.region.find(hash, entry.key()) {
-            return Ok(found);
-        }
+    /// What somebody landed between our miss and our seat.
+    pub(super) fn landed(&self, entry: &Entry<K, V>) -> Option<Arc<V>> {
+        self.region.find(entry.hash(), entry.key())
+    }
+
+    /// Before a loader runs.
+    pub(super) fn make_room(&self) -> Room<'_> {
         count(&self.region.events.loads);
         let average = self.region.average_weight();
         let bytes = self.region.lesson(average);
         let reserved = self.collector().reserve(bytes.unwrap_or(average));
         self.collector().assist(average, || bytes);
-        let value = Arc::new(load()?);
+        Room { average, reserved }
+    }
+
+    /// Puts what was loaded into the map, unless something newer is there; what the flight's callers get: see `flight`.
+    pub(super) fn land(
+        &self,
+        entry: &StrongArc<Entry<K, V>>,
+        seat: &Seat<'_, K, V>,
+        value: Arc<V>,
+        Room { average, reserved }: Room<'_>,
+    ) -> Arc<V> {
         drop(reserved);
         let weight = self.weigh(entry.key(), &value);
         if self.is_too_heavy(weight) {
             count(&self.region.events.too_heavy);
             seat.land(|| ());
-            return Ok(value);
+            return value;
         }
         entry.set_weight(weight);
         entry.slot.fill(Arc::clone(&value));
@@ -173,9 +186,16 @@ where
                 self.region.counters.count(Frequent::Addition);
                 self.inserted(weight.saturating_sub(average));
             }
-            Some(Some(newer)) => return Ok(newer),
+            Some(Some(newer)) => return newer,
             None => (), // cancelled
         }
-        Ok(value)
+        value
     }
+}
+
+/// What was made room for, before it is there.
+pub(super) struct Room<'m> {
+    /// What it is taken to weigh.
+    average: u64,
+    reserved: Reserved<'m>,
 }

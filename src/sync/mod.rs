@@ -10,6 +10,14 @@ pub mod pin;
 pub mod strong;
 pub mod urn;
 
+#[cfg(all(feature = "async", not(weakmap_loom)))]
+mod load_cell;
+/// Where no task waits, once_cell's.
+#[cfg(not(all(feature = "async", not(weakmap_loom))))]
+pub use self::OnceCell as LoadCell;
+#[cfg(all(feature = "async", not(weakmap_loom)))]
+pub use self::load_cell::LoadCell;
+
 #[cfg(not(weakmap_loom))]
 mod native;
 #[cfg(not(weakmap_loom))]

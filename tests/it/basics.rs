@@ -85,6 +85,21 @@ fn a_removed_value_is_handed_back_and_found_no_more() {
 }
 
 #[test]
+fn a_value_goes_if_it_is_told_to_and_is_still_the_same() {
+    let _calm = no_pins();
+    let map: WeakMap<u64, u64> = (0..100).map(|n| (n, n)).collect();
+    assert!(map.remove_if(&7, |value| **value > 7).is_none() && map.contains_key(&7));
+    assert!(map.remove_if(&100, |_| unreachable!("it has no value")).is_none());
+    let replace = |value: &Arc<u64>| map.insert(7, 70).is_some_and(|older| Arc::ptr_eq(&older, value));
+    assert!(map.remove_if(&7, replace).is_none(), "it is another's value by then");
+    let remove = |_: &Arc<u64>| map.remove(&8).is_some();
+    assert!(map.remove_if(&8, remove).is_none(), "it is gone by then");
+    let taken = map.remove_if(&7, |value| **value == 70).unwrap();
+    assert_eq!((*taken, Arc::strong_count(&taken), map.get(&7)), (70, 1, None));
+    assert_eq!((map.len(), map.stats().removed, map.stats().hits), (98, 2, 0));
+}
+
+#[test]
 fn clear_removes_all() {
     let _calm = no_pins();
     let map: WeakMap<_, _> = (0..500).map(|n| (n, Arc::new(n))).collect();

@@ -20,6 +20,7 @@ enum Op {
     Load(Key, u64),
     FailToLoad(Key),
     Remove(Key),
+    RemoveIf(Key, u64),
     Release(usize),
     Retain(Key),
     Clear,
@@ -47,6 +48,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         3 => (key(), 0..20u64).prop_map(|(key, weight)| Op::Load(key, weight)),
         1 => key().prop_map(Op::FailToLoad),
         2 => key().prop_map(Op::Remove),
+        1 => (key(), 0..2u64).prop_map(|(key, bit)| Op::RemoveIf(key, bit)),
         4 => (0..8usize).prop_map(Op::Release),
         1 => key().prop_map(Op::Retain),
         1 => Just(Op::Clear),
@@ -146,6 +148,19 @@ impl Run<'_> {
                 let removed = self.map.remove(&key).map(|value| value.read());
                 self.observe(key, removed)?;
                 self.naive.remove(key);
+            }
+            Op::RemoveIf(key, bit) => {
+                let mut seen = None;
+                let goes = |value: &Arc<Counted>| {
+                    seen = Some(value.read());
+                    value.n & 1 == bit
+                };
+                let removed = self.map.remove_if(&key, goes).map(|value| value.read());
+                prop_assert_eq!(removed, seen.filter(|version| version & 1 == bit));
+                self.observe(key, seen)?;
+                if removed.is_some() {
+                    self.naive.remove(key);
+                }
             }
             Op::Release(which) if which < self.held.len() => {
                 self.naive.held.swap_remove(which);

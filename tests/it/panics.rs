@@ -194,7 +194,7 @@ fn a_loader_that_panics_leaves_no_trace() {
 }
 
 #[test]
-fn closures_of_retain_and_for_each_that_panic_stop_it_and_no_more() {
+fn closures_of_retain_remove_if_and_for_each_that_panic_stop_it_and_no_more() {
     let _calm = no_pins();
     let (census, (map, _)) = (Census::default(), scripted_map());
     (0..100).for_each(|n| drop(map.insert(n, census.value(n))));
@@ -206,6 +206,8 @@ fn closures_of_retain_and_for_each_that_panic_stop_it_and_no_more() {
     };
     assert!(catch_unwind(AssertUnwindSafe(|| map.retain(keep))).is_err());
     assert!(catch_unwind(AssertUnwindSafe(|| map.for_each(|_, _| panic!("bang")))).is_err());
+    let goes = |_: &Arc<Counted>| panic!("bang");
+    assert!(catch_unwind(AssertUnwindSafe(|| map.remove_if(&99, goes))).is_err());
     assert_eq!((map.len(), census.living(), map.stats().removed), (91, 91, 9));
     map.clear();
     census.assert_all_gone();

@@ -22,6 +22,7 @@ const WAYS: &[(&str, Take)] = &[
     }),
     ("replace", |map, _, census| (0..10).for_each(|n| drop(map.insert(n, census.value(n))))),
     ("remove", |map, _, _| (0..10).for_each(|n| drop(map.remove(&n).unwrap()))),
+    ("remove if", |map, _, _| (0..10).for_each(|n| drop(map.remove_if(&n, |_| true).unwrap()))),
     ("clear", |map, _, _| map.clear()),
     ("retain", |map, _, _| map.retain(|_, _| false)),
     ("a flood", |map, heap, census| {

@@ -43,10 +43,11 @@ fn busy() -> (Arc<WeakMap<u64, Busy>>, weakmap::heap::Scripted, Census) {
 fn destructors_may_use_the_map_however_they_come_to_run() {
     let _pins = with_pins();
     type Way = fn(&WeakMap<u64, Busy>, &weakmap::heap::Scripted);
-    let ways: [Way; 5] = [
+    let ways: [Way; 6] = [
         |map, _| map.clear(),
         |map, _| map.retain(|_, _| false),
         |map, _| (0..100).for_each(|n| drop(map.remove(&n))),
+        |map, _| (0..100).for_each(|n| drop(map.remove_if(&n, |busy| busy.counted.read() == n))),
         |map, heap| {
             heap.set(FULL);
             map.collect();

@@ -28,6 +28,24 @@ where
         removed
     }
 
+    /// Takes the entry of a key out, if its value is alive, `goes` says so, and it is still the same afterwards. Returns that.
+    pub fn remove_if<Q>(&self, hash: u64, key: &Q, goes: impl FnOnce(&Arc<V>) -> bool) -> Option<Arc<V>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let look = |entry: &StrongArc<Entry<K, V>>, guard: &_| {
+            Some((StrongArc::clone(entry), entry.slot.get(guard)?.value))
+        };
+        let (entry, value) = self.index.read(hash, key, look)??;
+        if !goes(&value) {
+            return None;
+        }
+        let removed = self.close(&entry, |guard| entry.slot.close_if(&value, guard)).flatten();
+        self.quietly(|| drop(value)); // may be the last one, of a value that was replaced meanwhile
+        self.tend_graves();
+        removed
+    }
+
     /// Takes this entry out, unless somebody did; the value, if it was still alive.
     fn remove_entry(&self, entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
         self.close(entry, |guard| entry.slot.close(guard)).flatten()
