@@ -56,7 +56,12 @@ use crate::{
     },
 };
 use equivalent::Equivalent;
-use std::{array, fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
+use std::{
+    array, fmt,
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::{Deref, Range},
+};
 
 /// What can be indexed.
 pub trait Keyed: Counted {
@@ -164,10 +169,16 @@ impl<T: Keyed<Key: Eq> + Send + Sync + 'static> Index<T> {
 
     /// Visits all that is there throughout, once each, under no guard and no lock. Holds a count of all in a shard for so long.
     pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<T>)) {
-        (0..SHARDS).for_each(|shard| self.all_in(shard).iter().for_each(&mut visit));
+        self.shards().for_each(|shard| self.all_in(shard).iter().for_each(&mut visit));
     }
 
-    fn all_in(&self, shard: usize) -> Vec<StrongArc<T>> {
+    /// What [`all_in`](Self::all_in) may be asked for.
+    pub fn shards(&self) -> Range<usize> {
+        0..SHARDS
+    }
+
+    /// All that is in a shard throughout, a count of each.
+    pub fn all_in(&self, shard: usize) -> Vec<StrongArc<T>> {
         let guard = Guard::of(Part::of(shard));
         let buckets = self.buckets_of(shard);
         let mut all = Vec::new();

@@ -34,7 +34,7 @@ pub use builder::Builder;
 pub use equivalent::Equivalent;
 pub use error::ConfigError;
 pub use gc::{Collector, Law, Policy};
-pub use map::{DefaultHasher, WeakMap};
+pub use map::{DefaultHasher, Iter, WeakMap};
 pub use pinned::Pinned;
 pub use stats::{CollectorStats, PassReport, Stats};
 pub use tuning::Tuning;

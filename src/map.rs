@@ -1,9 +1,12 @@
 //! The map: its public methods, each a few lines over the region, the flights and the collector.
 
+mod iter;
 mod load;
 #[cfg(all(feature = "async", not(weakmap_loom)))]
 mod load_async;
 mod whole;
+
+pub use self::iter::Iter;
 
 use crate::{
     builder::Builder,

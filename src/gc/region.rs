@@ -295,11 +295,19 @@ where
     /// Visits the entries that hold a living value.
     pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>)) {
         self.index.for_each(|entry| {
-            let found = entry.slot.get(&Guard::of(part_of(entry.hash())));
-            if let Some(found) = found {
-                visit(entry, found.value);
+            if let Some(value) = living_value(entry) {
+                visit(entry, value);
             }
         });
+    }
+
+    /// The same, one by one: a count of each entry of a 64th at a time.
+    pub fn iter(&self) -> impl Iterator<Item = (StrongArc<Entry<K, V>>, Arc<V>)> {
+        let entries = self.index.shards().flat_map(|shard| self.index.all_in(shard));
+        entries.filter_map(|entry| {
+            let value = living_value(&entry)?;
+            Some((entry, value))
+        })
     }
 
     fn write<'e>(&self, entry: &'e Entry<K, V>) -> Option<Writing<'e>> {
@@ -352,6 +360,12 @@ pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
         mem::forget(panic); // its own destructor may panic, too
         count(&events.panicked);
     }
+}
+
+/// Not touched.
+fn living_value<K, V>(entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
+    let found = entry.slot.get(&Guard::of(part_of(entry.hash())));
+    found.map(|found| found.value)
 }
 
 /// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.

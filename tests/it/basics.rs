@@ -134,6 +134,30 @@ fn retain_spares_a_value_that_came_meanwhile() {
 }
 
 #[test]
+fn iter_meets_all_once_while_the_map_changes() {
+    let _calm = no_pins();
+    let (map, heap) = scripted_map::<u64, u64>();
+    (0..300).for_each(|n| drop(map.insert(n, n)));
+    let held = map.get(&7).unwrap();
+    let mut met = BTreeMap::<u64, Arc<u64>>::new();
+    for (key, value) in &map {
+        assert_eq!(key, *value);
+        map.insert(1_000 + key, 1_000 + key); // may come, too
+        assert!(met.insert(key, value).is_none(), "{key} twice");
+    }
+    assert!((0..300).all(|n| met.contains_key(&n)));
+    met.clear();
+    heap.set(FULL);
+    map.collect();
+    assert!(map.iter().eq([(7, held)]), "stripped, but held");
+    assert_eq!(map.stats().hits, 1, "it touches nothing");
+    map.clear();
+    let mut none = map.iter();
+    map.insert(1, 1);
+    assert!(none.by_ref().count() <= 1 && none.next().is_none());
+}
+
+#[test]
 fn for_each_visits_all_once_and_may_use_the_map() {
     let map: WeakMap<u64, u64> = (0..300).map(|n| (n, n)).collect();
     let mut visits = BTreeMap::<u64, u32>::new();

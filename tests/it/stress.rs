@@ -111,7 +111,9 @@ fn works<S: std::hash::BuildHasher>(map: &WeakMap<u64, Counted, S>, census: &Cen
             50..57 => drop(map.remove(&key).map(|value| mine(&value))),
             57..60 => {
                 let goes = |value: &Arc<Counted>| value.read() == key && value.bytes > 4;
-                drop(map.remove_if(&key, goes).map(|value| mine(&value)));
+                if let Some(value) = map.remove_if(&key, goes) {
+                    mine(&value);
+                }
             }
             60..68 => mine(&map.get_or_insert_with(key, || value(&mut random))),
             68..70 => drop(map.get_or_try_insert_with(key, || Err(()))),
