@@ -3,7 +3,7 @@
 use crate::{
     error::ConfigError,
     gc::{Bounds, Collector, Law, Policy, inline_bytes},
-    heap::Heap,
+    heap::{Heap, Purge},
     map::{DefaultHasher, WeakMap, Weigher},
     tuning::Tuning,
 };
@@ -12,7 +12,7 @@ use std::{fmt, hash::BuildHasher};
 
 /// Sets a map up; from [`WeakMap::builder`].
 ///
-/// `limit`, `law`, `sensitivity`, `background` and `heap` give the map a [`Collector`] of its own, whose passes are over this map alone. (It goes by the heap of the
+/// `limit`, `resident_limit`, `law`, `sensitivity`, `heap`, `purge` and `background` give the map a [`Collector`] of its own, whose passes are over this map alone. (It goes by the heap of the
 /// whole program all the same, where that is counted: see [`Tuning::limit`].) Maps without them share [`Collector::global`], or the one given with
 /// [`collector`](Self::collector).
 ///
@@ -72,6 +72,11 @@ impl<K, V, S> Builder<K, V, S> {
         self.tuned("limit", |tuning| tuning.limit(bytes))
     }
 
+    /// See [`Tuning::resident_limit`].
+    pub fn resident_limit(self, bytes: u64) -> Self {
+        self.tuned("resident_limit", |tuning| tuning.resident_limit(bytes))
+    }
+
     /// See [`Tuning::law`].
     pub fn law(self, law: Law) -> Self {
         self.tuned("law", |tuning| tuning.law(law))
@@ -85,6 +90,11 @@ impl<K, V, S> Builder<K, V, S> {
     /// See [`Tuning::heap`].
     pub fn heap(self, heap: impl Heap) -> Self {
         self.tuned("heap", |tuning| tuning.heap(heap))
+    }
+
+    /// See [`Tuning::purge`].
+    pub fn purge(self, purge: impl Purge) -> Self {
+        self.tuned("purge", |tuning| tuning.purge(purge))
     }
 
     /// See [`Tuning::background`].

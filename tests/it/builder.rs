@@ -1,7 +1,7 @@
 //! What a builder refuses, and how it says so.
 
 use crate::support::{in_child, is_child};
-use weakmap::{Collector, ConfigError, Law, Tuning, WeakMap};
+use weakmap::{Collector, ConfigError, Law, Tuning, WeakMap, heap::Purge};
 
 type Map = WeakMap<u64, [u64; 128]>;
 
@@ -57,6 +57,9 @@ fn a_greatest_weight_of_nothing_is_refused() {
 fn a_resident_limit_of_nothing_is_refused() {
     let error = Collector::new(Tuning::new().resident_limit(0)).unwrap_err();
     refused(&error, "resident_limit", "0 B", "above 0");
+    assert_eq!(Map::builder().resident_limit(0).build().unwrap_err(), error);
+    let map = Map::builder().resident_limit(1 << 30).build().unwrap();
+    assert_eq!(map.collector().stats().limit, 512 << 20, "half of it to begin with");
 }
 
 #[test]
@@ -88,11 +91,23 @@ fn a_floor_that_cannot_fit_is_refused() {
     assert_eq!(Map::builder().collector(shared).floor(2).build().unwrap_err().field(), "floor");
 }
 
+struct Nothing;
+
+impl Purge for Nothing {
+    fn purge(&self) {}
+
+    fn name(&self) -> &str {
+        "nothing"
+    }
+}
+
 #[test]
 fn what_a_shared_collector_decides_is_not_set_on_a_map() {
     let collector = Collector::new(Tuning::new()).unwrap();
     type Set = fn(weakmap::Builder<u64, u64>) -> weakmap::Builder<u64, u64>;
-    let settings: [(&str, Set); 5] = [
+    let settings: [(&str, Set); 7] = [
+        ("resident_limit", |builder| builder.resident_limit(1 << 30)),
+        ("purge", |builder| builder.purge(Nothing)),
         ("background", |builder| builder.background(false)),
         ("limit", |builder| builder.limit(1 << 20)),
         ("law", |builder| builder.law(Law::EveryPass)),
