@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     thread,
 };
 use weakmap::{WeakMap, heap::Scripted};
@@ -63,6 +63,25 @@ fn begun<'m>(map: &'m WeakMap<u64, u64>, key: u64) -> (Task<'m, Arc<u64>>, Sende
     let mut task = Task::new(map.get_or_insert_async(key, async { value.await.unwrap() }));
     assert!(task.run().is_none());
     (task, sender)
+}
+
+/// Larger than its load by what waiting takes, not by times.
+#[test]
+fn tasks_have_room_for_their_loads_once() {
+    async fn load() -> u64 {
+        let large = [1; 1_000];
+        ready(()).await;
+        large.iter().sum()
+    }
+    let (map, own) = (map(), size_of_val(&load()));
+    let (sure, unsure) = (
+        map.get_or_insert_async(1, load()),
+        map.get_or_try_insert_async(1, async { Err::<u64, _>(load().await) }),
+    );
+    assert!(own >= 8_000 && size_of_val(&sure) < own + 2_000 && size_of_val(&unsure) < own + 2_000);
+    let (key, load) = (1, async { Err::<u64, _>(load().await) });
+    assert!(size_of_val(&map.get_or_insert_async_by_ref(&key, ready(1))) < 2_000);
+    assert!(size_of_val(&map.get_or_try_insert_async_by_ref(&key, load)) < own + 2_000);
 }
 
 /// A load that must not begin.
@@ -120,6 +139,32 @@ fn where_a_task_is_dropped_the_next_ones_load_begins() {
     assert_eq!(second.run().as_deref(), Some(&5));
     assert_eq!(third.run().as_deref(), Some(&5));
     assert_eq!((map.get(&1).as_deref(), map.stats().loads), (Some(&5), 2));
+}
+
+#[test]
+fn a_load_goes_before_the_next_ones_turn_comes() {
+    struct Going<'g>(&'g dyn Fn());
+    impl Drop for Going<'_> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    let map = map();
+    let wakes = Arc::<Wakes>::default();
+    let early = Cell::new(None);
+    let going = || early.set(Some(wakes.0.load(SeqCst)));
+    let load = async {
+        let _going = Going(&going);
+        pending().await
+    };
+    let mut first = Box::pin(map.get_or_insert_async(1, load));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut second = Task::new(map.get_or_insert_async(1, ready(5)));
+    second.wakes = wakes.clone();
+    assert!(second.run().is_none());
+    drop(first);
+    assert_eq!((early.get(), second.is_woken()), (Some(0), true));
+    assert_eq!(second.run().as_deref(), Some(&5));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use equivalent::Equivalent;
 use std::{
     convert::Infallible,
     hash::{BuildHasher, Hash},
+    pin::Pin,
 };
 
 impl<K, V, S> WeakMap<K, V, S>
@@ -45,9 +46,10 @@ where
     /// Where `load` asks for the key that it loads. Where a thread that runs tasks [blocks](Self::get_or_insert_with) for a key that one of these loads: in
     /// tasks, use this for the keys of tasks.
     pub async fn get_or_insert_async(&self, key: K, load: impl Future<Output = V>) -> Arc<V> {
-        match self.get_or_try_insert_async(key, infallible(load)).await {
-            Ok(value) => value,
-            Err(never) => match never {},
+        let hash = self.hash(&key);
+        match self.region.get(hash, &key) {
+            Some(found) => found,
+            None => self.take_off_for_sure(hash, key, Box::pin(load)).await,
         }
     }
 
@@ -75,7 +77,7 @@ where
         let hash = self.hash(&key);
         match self.region.get(hash, &key) {
             Some(found) => Ok(found),
-            None => self.take_off_async(hash, key, load).await,
+            None => self.take_off_async(hash, key, Box::pin(load)).await,
         }
     }
 
@@ -93,9 +95,10 @@ where
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        match self.get_or_try_insert_async_by_ref(key, infallible(load)).await {
-            Ok(value) => value,
-            Err(never) => match never {},
+        let hash = self.hash(key);
+        match self.region.get(hash, key) {
+            Some(found) => found,
+            None => self.take_off_for_sure(hash, key.to_owned(), Box::pin(load)).await,
         }
     }
 
@@ -124,11 +127,11 @@ where
         let hash = self.hash(key);
         match self.region.get(hash, key) {
             Some(found) => Ok(found),
-            None => self.take_off_async(hash, key.to_owned(), load).await,
+            None => self.take_off_async(hash, key.to_owned(), Box::pin(load)).await,
         }
     }
 
-    /// As `take_off`.
+    /// As `take_off`. The load comes boxed, for each function in between has room for it twice; and by value: it goes before the next one's turn comes.
     async fn take_off_async<E>(
         &self,
         hash: u64,
@@ -147,8 +150,12 @@ where
         };
         seat.value_async(load).await
     }
-}
 
-async fn infallible<V>(load: impl Future<Output = V>) -> Result<V, Infallible> {
-    Ok(load.await)
+    /// For a load that cannot fail.
+    async fn take_off_for_sure(&self, hash: u64, key: K, load: Pin<Box<impl Future<Output = V>>>) -> Arc<V> {
+        match self.take_off_async(hash, key, async { Ok::<V, Infallible>(load.await) }).await {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
 }
