@@ -6,7 +6,7 @@
 //!    load at a time, wakes the others with its value, and lets the next one try where it failed or gave up. Callers are threads that block, and
 //!    (feature `async`) tasks that wait.
 //! 2. Who has loaded lands: under the table's lock of that key, and only if the flight is still in the table, the value is
-//!    put into the map and the flight taken out.
+//!    put into the map and the flight taken out. So it is by who finds a value in the map, and need not load.
 //! 3. `insert`, `remove` and `clear` cancel the key's flight: they take it out of the table. Its value still goes to those
 //!    who wait, but not into the map: it may be older than what the canceller knows.
 //! 4. The last one to leave a flight that nobody landed takes it out.
@@ -14,7 +14,7 @@
 //! # Invariants
 //!
 //! 1. A value goes into the map by landing only, so never after a cancel of its flight.
-//! 2. A flight is in the table until it landed, was cancelled, or nobody is on it: a caller who finds none and misses in the
+//! 2. A flight is in the table until it landed, was cancelled, its value was found in the map, or nobody is on it: a caller who finds none and misses in the
 //!    map finds what landed when it looks again (as the first thing that the cell's initialiser does).
 //! 3. No lock is held while a loader runs: it may use the map, but for the key that it loads.
 
@@ -134,6 +134,19 @@ impl<K: Eq, V> Seat<'_, K, V> {
     #[cfg(all(feature = "async", not(weakmap_loom)))]
     pub async fn value_async<E>(&self, load: impl Future<Output = Result<Arc<V>, E>>) -> Result<Arc<V>, E> {
         self.flight.value.get_or_try_init_async(load).await.cloned()
+    }
+
+    /// What `find` finds in the map; then the flight is over, for its value may be removed there and is not to be given to who comes later.
+    pub fn end_if_found<R>(&self, find: impl FnOnce() -> Option<R>) -> Option<R> {
+        let place = self.flights.table.get_sync(&Same(&self.flight.key));
+        match place.filter(|place| Arc::ptr_eq(place.get(), &self.flight)) {
+            Some(place) => {
+                let found = find()?;
+                let _ = place.remove();
+                Some(found)
+            }
+            None => find(), // cancelled: nobody joins it
+        }
     }
 
     /// Runs `put` and ends the flight, unless it was cancelled.

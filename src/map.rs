@@ -268,8 +268,9 @@ where
     }
 
     /// Takes a key out if `goes` says so of its value, which is returned then, as by [`remove`](Self::remove). `None` where the key has no value, or
-    /// another one by the time that `goes` has run: that stays. Runs it under no lock, so it may use the map. A load of the key that is
-    /// under way goes on, for its value was not seen.
+    /// another one by the time that `goes` has run: that stays. Runs it under no lock, so it may use the map. Touches
+    /// nothing, counts as neither hit nor miss; a stripped value that a caller holds goes, too. A load of the key that is under way goes on, for its value was
+    /// not seen.
     ///
     /// ```
     /// # use std::sync::Arc;

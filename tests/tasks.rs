@@ -6,13 +6,15 @@ use futures::{
     task::{ArcWake, waker_ref},
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::{pending, ready},
+    hash::{Hash, Hasher},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc::channel,
     },
     task::{Context, Poll, Waker},
     thread,
@@ -250,8 +252,8 @@ fn a_thread_waits_for_a_task_and_a_task_for_a_thread() {
         let loaded = task.run().expect("it has its value");
         assert_eq!(thread.join().unwrap(), (Arc::as_ptr(&loaded) as usize, 7));
     });
-    let (loading, is_loading) = std::sync::mpsc::channel();
-    let (go, goes) = std::sync::mpsc::channel();
+    let (loading, is_loading) = channel();
+    let (go, goes) = channel();
     let map = &map;
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -272,6 +274,86 @@ fn a_thread_waits_for_a_task_and_a_task_for_a_thread() {
 fn until_misses(map: &WeakMap<u64, u64>, misses: u64) {
     while map.stats().misses < misses {
         thread::yield_now();
+    }
+}
+
+thread_local! {
+    static ON_EQ: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    static ON_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// Does something, once, where it is first compared or cloned by a thread.
+struct Hooked(u64);
+
+impl Hash for Hooked {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.hash(hasher);
+    }
+}
+
+impl PartialEq for Hooked {
+    fn eq(&self, other: &Self) -> bool {
+        ON_EQ.take().into_iter().for_each(|hook| hook());
+        self.0 == other.0
+    }
+}
+
+impl Eq for Hooked {}
+
+impl Clone for Hooked {
+    fn clone(&self) -> Self {
+        ON_CLONE.take().into_iter().for_each(|hook| hook());
+        Self(self.0)
+    }
+}
+
+/// A caller missed; then its key got a value, which it finds in its flight, where a task joins it that is not polled for a long time.
+#[test]
+fn what_was_found_in_a_flight_and_removed_is_given_to_nobody_who_comes_later() {
+    type Remove = fn(&WeakMap<Hooked, u64>);
+    let ways: [Remove; 3] = [
+        |map| drop(map.remove(&Hooked(1))),
+        |map| drop(map.remove_if(&Hooked(1), |_| true)),
+        |map| map.retain(|_, _| false),
+    ];
+    for remove in ways {
+        let map =
+            Arc::new(WeakMap::<Hooked, u64>::builder().limit(1 << 30).heap(Scripted::new()).build().unwrap());
+        let [(missed, has_missed), (go, goes), (joined, has_joined), (end, ends)] =
+            [(); 4].map(|()| channel::<()>());
+        thread::scope(|scope| {
+            let (map, end) = (&map, end); // where this fails, the task ends
+            scope.spawn(move || {
+                let wait = move || {
+                    missed.send(()).unwrap();
+                    goes.recv().unwrap();
+                };
+                ON_CLONE.set(Some(Box::new(wait)));
+                let (key, load) = (Hooked(1), ready(3));
+                let mut idle = Box::pin(map.get_or_insert_async_by_ref(&key, load));
+                assert!(idle.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                joined.send(()).unwrap();
+                _ = ends.recv();
+            });
+            has_missed.recv().unwrap();
+            let let_it_join = move || {
+                go.send(()).unwrap();
+                has_joined.recv().unwrap();
+            };
+            let insert = {
+                let map = Arc::clone(map);
+                move || {
+                    map.insert(Hooked(1), 1);
+                    ON_EQ.set(Some(Box::new(let_it_join)));
+                }
+            };
+            ON_CLONE.set(Some(Box::new(insert)));
+            assert_eq!(*map.get_or_insert_with_by_ref(&Hooked(1), || 2), 1);
+            remove(map);
+            assert_eq!(*map.get_or_insert_with(Hooked(1), || 4), 4, "what was removed came back");
+            assert_eq!(map.peek(&Hooked(1)).as_deref(), Some(&4));
+            end.send(()).unwrap();
+        });
     }
 }
 

@@ -295,18 +295,23 @@ where
     /// Visits the entries that hold a living value.
     pub fn for_each(&self, mut visit: impl FnMut(&StrongArc<Entry<K, V>>, Arc<V>)) {
         self.index.for_each(|entry| {
-            if let Some(value) = living_value(entry) {
-                visit(entry, value);
+            let found = entry.slot.get(&Guard::of(part_of(entry.hash())));
+            if let Some(found) = found {
+                visit(entry, found.value);
             }
         });
     }
 
-    /// The same, one by one: a count of each entry of a 64th at a time.
-    pub fn iter(&self) -> impl Iterator<Item = (StrongArc<Entry<K, V>>, Arc<V>)> {
-        let entries = self.index.shards().flat_map(|shard| self.index.all_in(shard));
-        entries.filter_map(|entry| {
-            let value = living_value(&entry)?;
-            Some((entry, value))
+    /// The same, one by one. Between two of them it holds keys, no entries: of these there may be so many handles and no more.
+    pub fn iter(&self) -> impl Iterator<Item = (K, Arc<V>)>
+    where
+        K: Clone,
+    {
+        let keyed = |entry: &StrongArc<Entry<K, V>>| (entry.hash(), entry.key().clone());
+        let keys = move |shard| self.index.all_in(shard).iter().map(keyed).collect::<Vec<_>>();
+        self.index.shards().flat_map(keys).filter_map(|(hash, key)| {
+            let found = self.read(hash, &key, |entry, guard| entry.slot.get(guard)).flatten()?;
+            Some((key, found.value))
         })
     }
 
@@ -360,12 +365,6 @@ pub(super) fn quietly(events: &Events, f: impl FnOnce()) {
         mem::forget(panic); // its own destructor may panic, too
         count(&events.panicked);
     }
-}
-
-/// Not touched.
-fn living_value<K, V>(entry: &StrongArc<Entry<K, V>>) -> Option<Arc<V>> {
-    let found = entry.slot.get(&Guard::of(part_of(entry.hash())));
-    found.map(|found| found.value)
 }
 
 /// What an allocation of a value takes, beside what the value owns elsewhere: two counts and itself.

@@ -1,7 +1,7 @@
 //! Keys and values one by one.
 
 use super::WeakMap;
-use crate::{index::Keyed, sync::Arc};
+use crate::sync::Arc;
 use std::{
     fmt,
     hash::{BuildHasher, Hash},
@@ -28,7 +28,7 @@ where
     /// assert_eq!((large[0].0, *large[0].1, large.len()), ("pi", 3.14, 1));
     /// ```
     pub fn iter(&self) -> Iter<'_, K, V> {
-        Iter(Box::new(self.region.iter().map(|(entry, value)| (entry.key().clone(), value)).fuse()))
+        Iter(Box::new(self.region.iter().fuse()))
     }
 }
 

@@ -42,6 +42,7 @@ where
     /// # Deadlocks
     ///
     /// Where a loader asks for the key that it loads, directly or through another thread.
+    /// With the feature `async`, where a thread that runs tasks waits for a key that one of these loads.
     pub fn get_or_insert_with(&self, key: K, load: impl FnOnce() -> V) -> Arc<V> {
         match self.get_or_try_insert_with(key, || Ok::<V, Infallible>(load())) {
             Ok(value) => value,
@@ -91,6 +92,7 @@ where
     /// # Deadlocks
     ///
     /// Where a loader asks for the key that it loads, directly or through another thread.
+    /// With the feature `async`, where a thread that runs tasks waits for a key that one of these loads.
     pub fn get_or_insert_with_by_ref<Q>(&self, key: &Q, load: impl FnOnce() -> V) -> Arc<V>
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
@@ -135,7 +137,7 @@ where
         let entry = StrongArc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
         seat.value(|| {
-            if let Some(found) = self.landed(&entry) {
+            if let Some(found) = self.landed(&entry, &seat) {
                 return Ok(found);
             }
             let room = self.make_room();
@@ -145,8 +147,11 @@ where
     }
 
     /// What somebody landed between our miss and our seat.
-    pub(super) fn landed(&self, entry: &Entry<K, V>) -> Option<Arc<V>> {
-        self.region.find(entry.hash(), entry.key())
+    pub(super) fn landed(&self, entry: &Entry<K, V>, seat: &Seat<'_, K, V>) -> Option<Arc<V>> {
+        let find = || self.region.find(entry.hash(), entry.key());
+        // Mostly nothing: then the table's lock is not needed.
+        find()?;
+        seat.end_if_found(find)
     }
 
     /// Before a loader runs.

@@ -43,8 +43,10 @@ where
     ///
     /// # Deadlocks
     ///
-    /// Where `load` asks for the key that it loads. Where a thread that runs tasks [blocks](Self::get_or_insert_with) for a key that one of these loads: in
-    /// tasks, use this for the keys of tasks.
+    /// Where `load` asks for the key that it loads, directly or through another task. Where a thread that runs tasks
+    /// [blocks](Self::get_or_insert_with) for a key that one of these loads: in tasks, use this for the keys of tasks. Where a task of this has begun and is
+    /// neither polled nor dropped (held by reference beside a `select!`, say): who wants its key, threads too, waits until it is. One that is forgotten
+    /// locks its key for good.
     pub async fn get_or_insert_async(&self, key: K, load: impl Future<Output = V>) -> Arc<V> {
         let hash = self.hash(&key);
         match self.region.get(hash, &key) {
@@ -91,6 +93,14 @@ where
     /// assert_eq!(*map.get_or_insert_async_by_ref("weak", fetch("weak")).await, 4);
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where `load` does: then the next task's runs.
+    ///
+    /// # Deadlocks
+    ///
+    /// As [`get_or_insert_async`](Self::get_or_insert_async).
     pub async fn get_or_insert_async_by_ref<Q>(&self, key: &Q, load: impl Future<Output = V>) -> Arc<V>
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
@@ -141,7 +151,7 @@ where
         let entry = StrongArc::new(Entry::vacant(hash, key));
         let seat = self.flights.join(&entry);
         let load = async {
-            if let Some(found) = self.landed(&entry) {
+            if let Some(found) = self.landed(&entry, &seat) {
                 return Ok(found);
             }
             let room = self.make_room();

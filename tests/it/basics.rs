@@ -157,6 +157,14 @@ fn iter_meets_all_once_while_the_map_changes() {
     assert!(none.by_ref().count() <= 1 && none.next().is_none());
 }
 
+/// More than an entry could have handles.
+#[test]
+fn any_number_of_iters_may_be_under_way() {
+    let map: WeakMap<u64, u64> = [(1, 1)].into_iter().collect();
+    let mut many: Vec<_> = (0..40_000).map(|_| map.iter().peekable()).collect();
+    assert!(many.iter_mut().all(|iter| iter.peek().is_some()));
+}
+
 #[test]
 fn for_each_visits_all_once_and_may_use_the_map() {
     let map: WeakMap<u64, u64> = (0..300).map(|n| (n, n)).collect();
