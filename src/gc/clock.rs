@@ -248,13 +248,20 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         while self.weight() > self.budget.target {
             let spares = looks < PATIENCE;
             looks += 1;
-            let victim = match self.doomed.is_empty() {
-                false => self.reprieve(spares),
-                true if self.window_is_due() => self.tail_hand(spares),
-                true => self.main_hand(spares),
-            };
-            if victim.is_some() || !self.has_placed() {
+            // Returned where it is found: a copy on the way waits for the stores before it.
+            if !self.doomed.is_empty() {
+                if let victim @ Some(_) = self.reprieve(spares) {
+                    return victim;
+                }
+            } else if self.window_is_due() {
+                if let victim @ Some(_) = self.tail_hand(spares) {
+                    return victim;
+                }
+            } else if let victim @ Some(_) = self.main_hand(spares) {
                 return victim;
+            }
+            if !self.has_placed() {
+                return None;
             }
         }
         None

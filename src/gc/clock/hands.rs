@@ -106,12 +106,14 @@ impl<H: Handle, G: Ghosts> Clock<H, G> {
         ring.firsts(ahead).for_each(|entry| ghosts.prefetch(entry.hash()));
     }
 
-    /// Has so many entries of each ring loaded that the hands will meet next: best asked for when a sweep is over, and again when another thread's
-    /// begins.
+    /// Has so many entries of each ring loaded that the hands will meet next (of main for duels alone, half as many): best asked for when a sweep is
+    /// over, and again when another thread's begins.
     pub fn prefetch_entries(&self, ahead: usize) {
         if self.is_large() {
             let (ring, _) = self.due();
-            self.young.firsts(ahead).chain(ring.firsts(ahead)).for_each(Handle::prefetch);
+            let duels = if self.window_is_due() { ahead / 2 } else { 0 };
+            let entries = self.young.firsts(ahead).chain(ring.firsts(ahead)).chain(self.main.firsts(duels));
+            entries.for_each(Handle::prefetch);
         }
     }
 

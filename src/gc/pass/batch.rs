@@ -10,6 +10,7 @@ use crate::{
     },
     heap::Net,
     index::Keyed,
+    prefetch::prefetch,
     slot::State,
     stats::Events,
     sync::{Arc, Guard, StrongArc, defer_for_pins, lock_shared, pin, shared, tally::Relaxed},
@@ -65,21 +66,22 @@ where
         while let Some(left) =
             quota.left(self, batch.entries.len(), batch.weight, rings.clock.steps() - before < FEW_STEPS)
         {
-            let victim = rings.clock.another().or_else(|| self.search(rings, order, left));
-            let Some(victim) = victim else { break };
-            match self.strip(victim) {
-                Ok(stripped) => {
-                    if large {
-                        self.index.prefetch(stripped.came.entry.hash());
-                    }
-                    batch.weight += stripped.weight;
-                    batch.entries.push(stripped);
-                }
-                Err(busy) => {
-                    rings.clock.put_back(busy);
-                    break;
-                }
+            let Some(victim) = rings.clock.another().or_else(|| self.search(rings, order, left)) else {
+                break;
+            };
+            let Some((value, weight)) = self.strip(&victim.entry) else {
+                rings.clock.put_back(victim);
+                break;
+            };
+            if large {
+                // What is looked at when the rings are free again.
+                self.index.prefetch(victim.entry.hash());
+                prefetch(Arc::as_ptr(&value));
             }
+            batch.weight += weight;
+            let Victim { entry, origin, .. } = victim;
+            let came = Came { entry, origin: Some(origin) };
+            batch.entries.push(Stripped { came, value: Some(value), weight });
         }
         self.discharge(batch.weight);
         self.events.stripped.fetch_add(batch.entries.len() as u64, Relaxed);
@@ -104,17 +106,11 @@ where
         victim
     }
 
-    /// Gives the victim back if a writer is at it.
-    fn strip(&self, victim: Prey<K, V>) -> Result<Stripped<K, V>, Prey<K, V>> {
-        let Some(writing) = self.try_write(&victim.entry) else { return Err(victim) };
-        let weight = Entry::weight(&victim.entry); // not what the clock counts
-        let Some(value) = victim.entry.slot.strip() else {
-            drop(writing);
-            return Err(victim);
-        };
-        drop(writing);
-        let Victim { entry, origin, .. } = victim;
-        Ok(Stripped { came: Came { entry, origin: Some(origin) }, value: Some(value), weight })
+    /// The strong count of an entry, and what it weighs; `None` if a writer is at it.
+    fn strip(&self, entry: &Entry<K, V>) -> Option<(Arc<V>, u64)> {
+        let _writing = self.try_write(entry)?;
+        let weight = entry.weight(); // not what the clock counts
+        Some((entry.slot.strip()?, weight))
     }
 
     /// What the policy goes by: the capacity is what there would be room for with the heap at its goal (at the last reading, before
