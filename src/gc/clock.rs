@@ -49,14 +49,16 @@ mod balance;
 mod hands;
 mod ring;
 mod time;
+mod victim;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::num::NonZeroU64;
 
 use self::balance::Balance;
 use self::ring::{Ring, Weight};
 use self::time::Time;
+use self::victim::Left;
+pub use self::victim::{Origin, Victim};
 use crate::gc::ghost::{GhostTable, Ghosts};
 
 /// How victims are chosen.
@@ -94,44 +96,6 @@ pub struct Budget {
     /// [its own weight](Clock::weight), which lags where values were replaced: a cache that knows
     /// better asks for `clock.weight()` less what it wants freed.
     pub target: u64,
-}
-
-/// Which ring an entry left, and its stamp there. To be given back if the entry is revived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin(NonZeroU64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    Window,
-    Main,
-}
-
-impl Origin {
-    /// Stamp, ring, and a one: never zero, so that an `Option` takes no more.
-    #[inline]
-    fn new(left: Left, stamp: u64) -> Self {
-        Self(NonZeroU64::MIN | stamp << 2 | u64::from(left == Left::Main) << 1)
-    }
-
-    fn left(self) -> Left {
-        [Left::Window, Left::Main][(self.0.get() >> 1 & 1) as usize]
-    }
-
-    fn stamp(self) -> u64 {
-        self.0.get() >> 2
-    }
-}
-
-/// An entry to be stripped. The clock has let go of it.
-#[derive(Debug)]
-#[must_use = "strip it or put it back"]
-pub struct Victim<H> {
-    /// The entry.
-    pub entry: H,
-    /// What the clock counts for it.
-    pub weight: u64,
-    /// What to keep if the entry stays findable.
-    pub origin: Origin,
 }
 
 /// The rings of one cache, and the hands on them.
