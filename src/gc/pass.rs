@@ -116,6 +116,15 @@ where
         }
     }
 
+    /// Forgets all that went, few as they may be. Waits for a sweep's lock.
+    pub(super) fn forget(&self) {
+        let mut rings = lock(&self.rings);
+        self.take_in(&mut rings);
+        self.forget_closed(&mut rings);
+        self.tell_ages(&mut rings);
+        unlock(rings);
+    }
+
     pub(super) fn try_rings(&self) -> Option<MutexGuard<'_, Box<Rings<K, V>>>> {
         match self.rings.try_lock() {
             Ok(rings) => Some(rings),
@@ -170,13 +179,18 @@ where
         rings.spare = spare;
         self.ledger.now.fetch_add(came as u64, Relaxed);
         if self.many_closed() {
-            self.sums.closed.store(0, Relaxed);
-            rings.clock.remove_gone();
-            for came in mem::take(&mut rings.weak) {
-                self.sort(came, rings);
-            }
+            self.forget_closed(rings);
         }
         came
+    }
+
+    /// Walks through everything.
+    fn forget_closed(&self, rings: &mut Rings<K, V>) {
+        self.sums.closed.store(0, Relaxed);
+        rings.clock.remove_gone();
+        for came in mem::take(&mut rings.weak) {
+            self.sort(came, rings);
+        }
     }
 
     /// Gives an entry its place.

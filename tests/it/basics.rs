@@ -1,6 +1,6 @@
 //! Each method does what it says, without pressure.
 
-use crate::support::{FULL, no_pins, scripted, scripted_map, with_pins};
+use crate::support::{CALM, FULL, no_pins, scripted, scripted_map, settle, with_pins};
 use std::{collections::BTreeMap, sync::Arc};
 use weakmap::{Equivalent, WeakMap};
 
@@ -109,6 +109,32 @@ fn clear_removes_all() {
     assert_eq!(Arc::strong_count(&held), 1);
     map.insert(3, Arc::new(33));
     assert_eq!(map.len(), 1);
+}
+
+#[test]
+fn clear_gives_back_keys_in_whatever_place_they_were() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Key(Arc<()>, u64);
+
+    let _calm = no_pins();
+    // Few, as many as a sweep takes in, more. A third is stripped, and held in part, a third has its places, a third is new; some of these were removed.
+    for many in [1, 5, 63, 64, 65, 200, 1000] {
+        let (census, (map, heap)) = (Arc::new(()), scripted_map());
+        let key = |number| Key(census.clone(), number);
+        (0..many).for_each(|number| drop(map.insert(key(number), number)));
+        let held: Vec<_> = (0..many).step_by(3).map(|number| map.get(&key(number))).collect();
+        heap.set(FULL);
+        map.collect();
+        heap.set(CALM);
+        (many..2 * many).for_each(|number| drop(map.insert(key(number), number)));
+        map.collect();
+        (2 * many..3 * many).for_each(|number| drop(map.insert(key(number), number)));
+        (many..3 * many).step_by(2).for_each(|number| drop(map.remove(&key(number))));
+        map.clear();
+        settle(&map);
+        assert_eq!(Arc::strong_count(&census), 1, "keys of {many}");
+        drop(held);
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ where
             self.tend_graves();
         });
         self.index.trim();
-        self.tidy();
+        self.forget();
         self.flush();
     }
 
