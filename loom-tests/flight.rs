@@ -1,11 +1,15 @@
 //! Single flight: one loader at a time, and nothing that was cancelled lands.
 
-use crate::witness::{Count, Step, Witness, race as run};
+use crate::witness::{Count, Step, Witness, race_within};
 use loom::sync::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Release, SeqCst},
 };
-use weakmap::{Collector, Tuning, WeakMap, heap::Scripted, model::Arc};
+use weakmap::{
+    Collector, Tuning, WeakMap,
+    heap::Scripted,
+    model::{Arc, PREEMPTIONS},
+};
 
 struct Scene {
     count: Count,
@@ -15,9 +19,19 @@ struct Scene {
     heap: Scripted,
 }
 
-/// As `witness::race`; at the end no flight is left in the table.
+/// As `witness::race`: at the end no flight is left in the table.
 fn race<const N: usize>(name: &str, make: fn() -> Scene, steps: [Step<Scene>; N], check: fn(&Scene)) {
-    run(name, make, steps, move |scene| {
+    race_to(PREEMPTIONS, name, make, steps, check);
+}
+
+fn race_to<const N: usize>(
+    preemptions: usize,
+    name: &str,
+    make: fn() -> Scene,
+    steps: [Step<Scene>; N],
+    check: fn(&Scene),
+) {
+    race_within(preemptions, name, make, steps, move |scene| {
         check(scene);
         assert!(scene.map.has_landed_all(), "a flight never ended");
     });
@@ -129,6 +143,21 @@ fn load_clear() {
         let found = s.map.peek(&7).map(|value| value.read());
         assert!(matches!(found, None | Some(1)), "{found:?} is older than the clearing");
         assert_eq!(s.map.len(), s.count.living());
+    });
+}
+
+#[test]
+fn load_remove_if_load() {
+    // Who finds in the map what another landed gives it to none that come later: it may have been taken out in between.
+    fn load_and_remove(scene: &Scene) {
+        get(scene);
+        let taken = scene.map.remove_if(&7, |_| true);
+        let value = get(scene);
+        assert!(taken.is_none_or(|taken| !Arc::ptr_eq(&taken, &value)), "what was taken out is back");
+    }
+    // Three of them are 380,000 executions: passed, in four minutes. Two are enough for the mutant.
+    race_to(2, "load ∥ load, remove_if, load", scene, [get_one, load_and_remove], |s| {
+        assert_eq!((s.map.len(), s.count.living()), (1, 1));
     });
 }
 

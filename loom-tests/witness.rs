@@ -7,6 +7,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
+use weakmap::model;
 
 /// Values made and destroyed in one execution.
 #[derive(Clone, Default)]
@@ -63,10 +64,21 @@ pub fn race<T: Send + Sync + 'static, const N: usize>(
     steps: [Step<T>; N],
     check: impl Fn(&T) + Copy + Send + Sync + 'static,
 ) {
+    race_within(model::PREEMPTIONS, name, make, steps, check);
+}
+
+/// The same, with so few preemptions in an execution.
+pub fn race_within<T: Send + Sync + 'static, const N: usize>(
+    preemptions: usize,
+    name: &str,
+    make: fn() -> T,
+    steps: [Step<T>; N],
+    check: impl Fn(&T) + Copy + Send + Sync + 'static,
+) {
     for reversed in [false, true] {
         let name = format!("{name}{}", if reversed { " (reversed)" } else { "" });
-        weakmap::model::model(&name, move || {
-            weakmap::model::allocation::recycle(); // or no ABA could show
+        model::model_within(preemptions, &name, move || {
+            model::allocation::recycle(); // or no ABA could show
             let state = Arc::new(make());
             let spawn = |step: &Step<T>| {
                 let (state, step) = (state.clone(), *step);

@@ -13,17 +13,25 @@ use std::{
 /// How often, in executions, loom looks at the clock.
 const INTERVAL: usize = 100;
 
+/// The most preemptions of an execution, where a model names no fewer.
+pub const PREEMPTIONS: usize = 3;
+
+/// Explores `f`, to [`PREEMPTIONS`].
+pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
+    model_within(PREEMPTIONS, name, f);
+}
+
 /// Explores `f` and prints how many executions that took.
 ///
-/// The knobs are loom's own: `LOOM_MAX_PREEMPTIONS` (here 3 if unset), `LOOM_MAX_DURATION` in seconds (60 if unset), and
+/// The knobs are loom's own: `LOOM_MAX_PREEMPTIONS` (here `preemptions` if unset), `LOOM_MAX_DURATION` in seconds (60 if unset), and
 /// `LOOM_CHECKPOINT_FILE`, to which the model's name is added.
 ///
 /// # Panics
 ///
 /// If an execution panics, or the time is up before all were explored.
-pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
+pub fn model_within(preemptions: usize, name: &str, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(3);
+    builder.preemption_bound.get_or_insert(preemptions);
     builder.max_branches = 100_000;
     builder.checkpoint_interval = INTERVAL;
     if let Some(file) = &mut builder.checkpoint_file {
