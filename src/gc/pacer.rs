@@ -21,10 +21,13 @@ const GOAL: f64 = 0.96;
 const TRIGGER: f64 = 0.97;
 /// The most that an inserting thread strips for each byte that it inserts.
 const MOST_RATIO: f64 = 2.0;
-/// Debt is paid in batches of this many bytes, or the fixed cost of a strip would be paid at every insert.
-pub const BATCH: u64 = 8 << 10;
-/// What one insert pays at the most, beyond four times its own size.
-const MOST_PAID: u64 = 64 << 10;
+/// Debt is paid in batches of what so many such inserts owe at the goal, or of so many bytes where that is less: or the fixed cost of a sweep would be paid at every
+/// insert. New values of 80 bytes into a full heap, with 8 KiB at any size / with this, two threads: 1.93 / 2.06 million a second, 99.9 % in less than 66 / 17 µs
+/// (one thread 49 / 13, four 88 / 54 at as many a second).
+const BATCH: u64 = 16;
+const BATCH_BYTES: u64 = 8 << 10;
+/// What one insert pays at the most, in its own size and a batch.
+const MOST_PAID: u64 = 4;
 
 /// How much is stripped at which pressure.
 ///
@@ -97,7 +100,15 @@ impl Pacer {
 
     /// Of a debt, what an insert of that many bytes pays now.
     pub fn due(&self, debt: u64, inserted: u64) -> u64 {
-        if debt < BATCH { 0 } else { debt.min(inserted.saturating_mul(4).saturating_add(MOST_PAID)) }
+        let batch = inserted.saturating_mul(BATCH).min(BATCH_BYTES);
+        if debt < batch { 0 } else { debt.min(inserted.saturating_add(batch).saturating_mul(MOST_PAID)) }
+    }
+
+    /// What goes back to the debt, where so much of what was due was paid. What was paid too much (an entry may be large) is credit. What could not be paid
+    /// is forgotten, not piled up; but half of it where another thread was at it, or the heap would rise until the ratio makes up for that.
+    pub fn unpaid(&self, due: u64, freed: u64, busy: bool) -> i64 {
+        let left = due as i64 - freed as i64;
+        if left > 0 { if busy { left / 2 } else { 0 } } else { left }
     }
 
     /// What a pass strips.

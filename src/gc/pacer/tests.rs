@@ -1,6 +1,6 @@
 //! The pacer alone: tables, and simulated cycles as Go tests its own.
 
-use super::{BATCH, Law, Pacer, Strip};
+use super::{BATCH, BATCH_BYTES, Law, Pacer, Strip};
 use std::collections::VecDeque;
 
 const MIB: u64 = 1 << 20;
@@ -34,10 +34,26 @@ fn an_idle_heap_below_the_goal_loses_nothing() {
 #[test]
 fn debt_is_paid_in_batches_and_never_much_at_once() {
     let pacer = pacer(Law::Pacer);
-    assert_eq!(pacer.due(BATCH - 1, 100), 0);
-    assert_eq!(pacer.due(BATCH, 100), BATCH);
-    assert_eq!(pacer.due(100 * MIB, 1_000), 4 * 1_000 + (64 << 10));
+    for (inserted, batch) in [(1, BATCH), (100, 100 * BATCH), (1_000, BATCH_BYTES), (MIB, BATCH_BYTES)] {
+        assert_eq!(pacer.due(batch - 1, inserted), 0, "of {inserted}");
+        assert_eq!(pacer.due(batch, inserted), batch, "of {inserted}");
+        assert_eq!(pacer.due(1_000 * MIB, inserted), 4 * (inserted + batch), "of {inserted}");
+    }
     assert_eq!(pacer.due(100 * MIB, u64::MAX), 100 * MIB);
+}
+
+#[test]
+fn what_was_due_and_not_paid_is_forgotten_unless_others_were_at_it() {
+    let cases = [
+        (100, 100, [0, 0]),
+        (100, 130, [-30, -30]), // credit
+        (100, 0, [0, 50]),
+        (100, 60, [0, 20]),
+    ];
+    for (due, freed, unpaid) in cases {
+        let seen = [false, true].map(|busy| pacer(Law::Pacer).unpaid(due, freed, busy));
+        assert_eq!(seen, unpaid, "{freed} of {due}");
+    }
 }
 
 #[test]
@@ -181,7 +197,7 @@ impl Plant {
         let due = self.pacer.due(self.debt.max(0) as u64, size);
         let before = self.stripped;
         self.strip(now, Strip::Bytes(due));
-        self.debt -= (self.stripped - before).max(due) as i64;
+        self.debt += self.pacer.unpaid(due, self.stripped - before, false) - due as i64;
         if self.pacer.cycles() && x >= self.next_pass {
             self.strip(now, self.pacer.pass(x, self.cached.len() as u64));
             self.next_pass = self.pacer.next_pass(self.heap() - self.pending);
