@@ -1,6 +1,6 @@
 //! What an inserting thread does for the heap: it pays for what it puts in, and stops at the gate where there is no room.
 
-use super::{Collector, Load, log, pacer::Strip, pass::Swept, settings::Settings, strips::Effort};
+use super::{Collector, Load, log, pacer::Strip, settings::Settings, strips::Effort};
 use crate::{
     stats::count,
     sync::{is_inside, sleep, tally::Relaxed, yield_now},
@@ -58,11 +58,11 @@ impl Collector {
             count(&self.0.assists);
             // Taken off first: whoever comes next meets the debt without what we pay.
             self.0.debt.fetch_sub(due as i64, Relaxed);
-            let (Swept { freed, .. }, busy) = self.strip(Strip::Bytes(due), Effort::Assist, settings);
-            if freed > 0 && self.0.rest.succeed() {
+            let (done, busy) = self.strip(Strip::Bytes(due), Effort::Assist, settings);
+            if done.freed > 0 && self.0.rest.succeed() {
                 log::recovered();
             }
-            self.0.debt.fetch_add(settings.pacer.unpaid(due, freed, busy), Relaxed);
+            self.0.debt.fetch_add(settings.pacer.unpaid(due, done.freed, busy), Relaxed);
         }
     }
 

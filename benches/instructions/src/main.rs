@@ -25,6 +25,7 @@ const PATHS: &[(&str, Path, Path)] = &[
     ("replace", nothing, |map, n| drop(black_box(map.insert_arc(n % 500, value())))),
     ("insert_new", nothing, |map, n| drop(black_box(map.insert_arc(n + ROOM, value())))),
     ("insert_strip", fill, |map, n| drop(black_box(map.insert_arc(n + 2 * ROOM, value())))),
+    ("insert_paid", fill, |map, n| drop(black_box(map.insert_arc(n + 2 * ROOM, value())))),
     ("churn", fill, churn),
     ("insert_remove", nothing, insert_remove),
 ];
@@ -66,6 +67,7 @@ fn counted(map: &Map, path: Path, rounds: u64) {
     (0..rounds).for_each(|n| path(map, n));
 }
 
+/// Full at that many entries.
 fn map(room: u64) -> Map {
     let builder = WeakMap::builder().limit(u64::MAX).heap(heap::Scripted::new());
     builder
@@ -76,12 +78,27 @@ fn map(room: u64) -> Map {
         .expect("it is allowed")
 }
 
+/// At its limit with about as many as `ROOM`: each insert pays, by what the map weighs.
+fn limited() -> Map {
+    let build = |limit| {
+        let builder = WeakMap::builder().limit(limit).background(false).hasher(FixedState::with_seed(1));
+        builder.build().expect("it is allowed")
+    };
+    let one: Map = build(u64::MAX);
+    one.insert_arc(0, value());
+    build(ROOM * one.weight())
+}
+
 fn main() {
     let name = env::args().nth(1).unwrap_or_default();
     let Some((_, before, path)) = PATHS.iter().find(|path| path.0 == name) else {
         return PATHS.iter().for_each(|path| println!("{}", path.0));
     };
-    let map = map(if name == "insert_new" { u64::MAX } else { ROOM });
+    let map = match name.as_str() {
+        "insert_new" => map(u64::MAX),
+        "insert_paid" => limited(),
+        _ => map(ROOM),
+    };
     (0..ROOM / 2).for_each(|key| drop(map.insert_arc(key, value())));
     // What is made at a thread's first use is not counted; nor what the map grows by to its room.
     (0..2 * ROOM).for_each(|n| before(&map, n));
