@@ -66,7 +66,7 @@ const IMPORTS_OF_GC: &[(&str, &[&str])] = &[
     ("members", &["mod", "background", "pass"]),
     ("cycle", &["mod", "settings"]),
     ("strips", &["mod", "log", "pacer", "pass", "quota", "settings"]),
-    ("assist", &["mod", "log", "pacer", "settings", "strips"]),
+    ("assist", &["mod", "calm", "log", "pacer", "settings", "strips"]),
     ("upkeep", &["mod", "band", "log", "pacer", "settings"]),
     ("background", &["mod", "log", "upkeep"]),
     ("ages", &[]),

@@ -1,9 +1,20 @@
 //! What an inserting thread does for the heap: it pays for what it puts in, and stops at the gate where there is no room.
 
-use super::{Collector, Load, log, pacer::Strip, settings::Settings, strips::Effort};
+use super::{
+    Collector, Load,
+    calm::Height,
+    log,
+    pacer::{Strip, batch},
+    settings::Settings,
+    strips::Effort,
+};
 use crate::{
     stats::count,
-    sync::{is_inside, sleep, tally::Relaxed, yield_now},
+    sync::{
+        CachePadded, is_inside, sleep, stripe,
+        tally::{AtomicU64, Relaxed},
+        yield_now,
+    },
 };
 use std::time::{Duration, Instant};
 
@@ -16,6 +27,30 @@ const PATIENCE: Duration = Duration::from_millis(7);
 const NAP: Duration = Duration::from_micros(200);
 const MOST_YIELDS: usize = 8;
 
+const STRIPES: usize = if cfg!(weakmap_loom) { 1 } else { 8 };
+
+/// The bytes that threads have put in since they last looked at what they owe. Tallies, of a thread each or of a few: what these lose of each other's, the ratio makes
+/// up for.
+#[derive(Debug, Default)]
+pub struct PutIn([CachePadded<AtomicU64>; STRIPES]);
+
+impl PutIn {
+    /// All that the calling thread has put in, if that is worth a look: a batch.
+    fn add(&self, inserted: u64, batch: u64) -> Option<u64> {
+        let own = &self.0[stripe(STRIPES)];
+        let all = own.load(Relaxed).saturating_add(inserted);
+        let looks = all >= batch;
+        own.store(if looks { 0 } else { all }, Relaxed);
+        looks.then_some(all)
+    }
+
+    /// The calling thread is to look that much earlier.
+    fn again(&self, bytes: u64) {
+        let own = &self.0[stripe(STRIPES)];
+        own.store(own.load(Relaxed).saturating_add(bytes), Relaxed);
+    }
+}
+
 impl Collector {
     /// What a thread does that inserted (or is about to insert) so much weight, which stands for so many bytes where that was learned:
     /// nothing below the trigger.
@@ -24,19 +59,27 @@ impl Collector {
         if self.0.calm.ticks() && self.0.ticks.glance() {
             self.tick();
         }
-        if !self.0.calm.lasts(&self.0.ledger) {
-            self.assist_by_settings(weight, bytes());
+        let height = self.0.calm.height(&self.0.ledger);
+        if height != Height::Low {
+            let inserted = bytes().unwrap_or_else(|| self.0.ledger.guess(weight));
+            let batch = match height {
+                Height::Within if inserted == 0 => return,
+                Height::Within => batch(inserted, self.0.calm.gate()),
+                _ => 0,
+            };
+            if let Some(all) = self.0.put_in.add(inserted, batch) {
+                self.assist_by_settings(inserted, all);
+            }
         }
     }
 
-    fn assist_by_settings(&self, weight: u64, bytes: Option<u64>) {
+    /// For so much that was inserted now, and so much since the thread last looked.
+    #[inline(never)]
+    fn assist_by_settings(&self, inserted: u64, all: u64) {
         let settings = self.0.settings.load();
         let load = self.load(&settings);
-        if load.x > settings.pacer.trigger() {
-            let inserted = bytes.unwrap_or_else(|| self.0.ledger.guess(weight));
-            if !self.0.rest.lasts(load.live) {
-                self.pay(inserted, load, &settings);
-            }
+        if load.x > settings.pacer.trigger() && !self.0.rest.lasts(load.live) {
+            self.pay(inserted, all, load, &settings);
         }
         if settings.pacer.cycles() && load.x >= self.0.next_pass.load(Relaxed) {
             self.cycle(&settings);
@@ -46,8 +89,8 @@ impl Collector {
         }
     }
 
-    fn pay(&self, inserted: u64, load: Load, settings: &Settings) {
-        let owed = settings.pacer.owed(load.x, inserted);
+    fn pay(&self, inserted: u64, all: u64, load: Load, settings: &Settings) {
+        let owed = settings.pacer.owed(load.x, all);
         if owed == 0 {
             return;
         }
@@ -62,7 +105,10 @@ impl Collector {
             if done.freed > 0 && self.0.rest.succeed() {
                 log::recovered();
             }
-            self.0.debt.fetch_add(settings.pacer.unpaid(due, done.freed, busy), Relaxed);
+            match settings.pacer.unpaid(due, done.freed, busy) {
+                unpaid @ 1.. => self.0.put_in.again(unpaid as u64),
+                credit => _ = self.0.debt.fetch_add(credit, Relaxed),
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calm: what an insert looks at instead of the settings, as long as it finds nothing to do.
+//! Calm: what an insert looks at instead of the settings, as long as it finds nothing to do, or no more than debt, which can wait.
 //!
 //! Tallies: they publish nothing. Whoever sees the level of a moment ago does what it would have done then.
 
@@ -11,6 +11,17 @@ use crate::{
 /// By how much the heap may have moved before it is read again: so many bytes, or one part of the limit in so many.
 const STEP: (u64, u64) = (4 << 10, 1 << 10);
 
+/// Where the heap is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Height {
+    /// About where it was at the last reading, and below all that is acted on, however wrong the source may be.
+    Low,
+    /// Within the limit.
+    Within,
+    /// Beyond it, or unknown.
+    Beyond,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Calm {
@@ -18,6 +29,8 @@ pub struct Calm {
     source: Source,
     /// Bytes in use, up to which an insert has nothing to do; 0 where it is to look always.
     level: AtomicU64,
+    /// Up to here there is room for what comes, and an insert may look later.
+    gate: AtomicU64,
     step: AtomicU64,
     /// Bytes in use at the last reading.
     told: AtomicU64,
@@ -30,6 +43,7 @@ impl Calm {
         let new = Self {
             source: settings.source.clone(),
             level: AtomicU64::new(0),
+            gate: AtomicU64::new(0),
             step: AtomicU64::new(0),
             told: AtomicU64::new(u64::MAX),
             ticks: AtomicBool::new(false),
@@ -41,7 +55,9 @@ impl Calm {
     /// Goes by these settings from now on.
     pub fn heed(&self, settings: &Settings) {
         let known = settings.source.is_the_same(&self.source);
-        self.level.store(if known { settings.pacer.calm() } else { 0 }, Relaxed);
+        let level = if known { settings.pacer.calm() } else { 0 };
+        self.level.store(level, Relaxed);
+        self.gate.store(if level > 0 { settings.bytes } else { 0 }, Relaxed);
         self.step.store(STEP.0.min(settings.bytes / STEP.1), Relaxed);
         self.ticks.store(settings.ticks(), Relaxed);
     }
@@ -56,15 +72,27 @@ impl Calm {
         self.ticks.load(Relaxed)
     }
 
-    /// Whether the heap is where it was at the last reading, about, and below all that is acted on, however wrong the source may be.
+    /// The limit, where that is all there is to look at.
+    pub fn gate(&self) -> u64 {
+        self.gate.load(Relaxed)
+    }
+
+    /// Where the heap is now, by one look at it.
     #[inline]
-    pub fn lasts(&self, ledger: &Ledger) -> bool {
+    pub fn height(&self, ledger: &Ledger) -> Height {
         let level = self.level.load(Relaxed);
-        level > 0 && {
-            let sample = self.source.sample(ledger.weight.load(Relaxed));
-            let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
-            live.abs_diff(self.told.load(Relaxed)) <= self.step.load(Relaxed)
-                && live.saturating_add(sample.error) <= level
+        if level == 0 {
+            return Height::Beyond;
+        }
+        let sample = self.source.sample(ledger.weight.load(Relaxed));
+        let live = sample.live.saturating_add(ledger.reserved.load(Relaxed));
+        let most = live.saturating_add(sample.error);
+        if most <= level && live.abs_diff(self.told.load(Relaxed)) <= self.step.load(Relaxed) {
+            Height::Low
+        } else if most <= self.gate.load(Relaxed) {
+            Height::Within
+        } else {
+            Height::Beyond
         }
     }
 }
@@ -85,34 +113,38 @@ mod tests {
     }
 
     #[test]
-    fn lasts_while_the_heap_is_low_and_where_it_was() {
+    fn is_low_while_the_heap_is_and_where_it_was() {
         let (heap, ledger) = (Scripted::new(), Ledger::default());
         let calm = Calm::new(&settings(tuning(&heap)));
-        assert!(!calm.lasts(&ledger), "it was never read");
+        assert_eq!(calm.height(&ledger), Height::Within, "it was never read");
         calm.tell(0);
-        assert!(calm.lasts(&ledger));
+        assert_eq!(calm.height(&ledger), Height::Low);
         heap.set(LIMIT / 2);
-        assert!(!calm.lasts(&ledger), "it moved");
+        assert_eq!(calm.height(&ledger), Height::Within, "it moved");
         calm.tell(LIMIT / 2);
-        assert!(calm.lasts(&ledger));
+        assert_eq!(calm.height(&ledger), Height::Low);
         drop(ledger.reserve(LIMIT / 2));
-        assert!(calm.lasts(&ledger));
-        let _reserved = ledger.reserve(LIMIT / 2);
+        assert_eq!(calm.height(&ledger), Height::Low);
+        let reserved = ledger.reserve(LIMIT / 2);
         calm.tell(LIMIT);
-        assert!(!calm.lasts(&ledger), "it is high");
+        assert_eq!(calm.height(&ledger), Height::Within, "it is high");
+        heap.set(LIMIT / 2 + 1);
+        assert_eq!(calm.height(&ledger), Height::Beyond);
+        drop(reserved);
+        assert_eq!(calm.height(&ledger), Height::Within, "it moved");
     }
 
     #[test]
-    fn never_with_another_source_nor_where_passes_come_in_cycles() {
+    fn is_unknown_with_another_source_and_where_passes_come_in_cycles() {
         let ledger = Ledger::default();
         let tuning = tuning(&Scripted::new());
         let calm = Calm::new(&settings(tuning.clone()));
         calm.tell(0);
-        calm.heed(&settings(tuning.clone().heap(Scripted::new())));
-        assert!(!calm.lasts(&ledger));
-        calm.heed(&settings(tuning.clone().law(Law::EveryPass)));
-        assert!(!calm.lasts(&ledger));
+        for other in [tuning.clone().heap(Scripted::new()), tuning.clone().law(Law::EveryPass)] {
+            calm.heed(&settings(other));
+            assert_eq!(calm.height(&ledger), Height::Beyond);
+        }
         calm.heed(&settings(tuning));
-        assert!(calm.lasts(&ledger));
+        assert_eq!(calm.height(&ledger), Height::Low);
     }
 }

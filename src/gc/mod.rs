@@ -53,6 +53,7 @@ use crate::{
     },
     tuning::Tuning,
 };
+use assist::PutIn;
 use calm::Calm;
 use ledger::Ledger;
 pub(crate) use ledger::Reserved;
@@ -97,6 +98,7 @@ struct Shared {
     changing: Mutex<()>,
     /// Bytes that inserting threads owe; below zero where they have paid too much.
     debt: AtomicI64,
+    put_in: PutIn,
     /// The heap size at which the next cycle is due, under the laws that have cycles; `u64::MAX` while one runs.
     next_pass: AtomicU64,
     passes: AtomicU64,
@@ -141,6 +143,7 @@ impl Collector {
             maps: AtomicU64::new(0),
             changing: Mutex::default(),
             debt: AtomicI64::new(0),
+            put_in: PutIn::default(),
             next_pass: AtomicU64::new(next_pass),
             passes: AtomicU64::new(0),
             assists: AtomicU64::new(0),

@@ -26,8 +26,16 @@ const MOST_RATIO: f64 = 2.0;
 /// (one thread 49 / 13, four 88 / 54 at as many a second).
 const BATCH: u64 = 16;
 const BATCH_BYTES: u64 = 8 << 10;
+/// And no more than this part of the limit, half of the way from trigger to goal: or a small cache would swing.
+const BATCH_PART: u64 = 64;
 /// What one insert pays at the most, in its own size and a batch.
 const MOST_PAID: u64 = 4;
+
+/// For an insert of so many bytes, what is worth a sweep.
+#[inline]
+pub fn batch(inserted: u64, limit: u64) -> u64 {
+    inserted.saturating_mul(BATCH).min(BATCH_BYTES).min(limit / BATCH_PART)
+}
 
 /// How much is stripped at which pressure.
 ///
@@ -98,10 +106,10 @@ impl Pacer {
         (self.ratio(x) * inserted as f64) as u64
     }
 
-    /// Of a debt, what an insert of that many bytes pays now.
+    /// Of a debt, what an insert of that many bytes pays now, where threads look when they have put in a batch.
     pub fn due(&self, debt: u64, inserted: u64) -> u64 {
-        let batch = inserted.saturating_mul(BATCH).min(BATCH_BYTES);
-        if debt < batch { 0 } else { debt.min(inserted.saturating_add(batch).saturating_mul(MOST_PAID)) }
+        let batch = batch(inserted, self.limit);
+        if debt < batch / 2 { 0 } else { debt.min(inserted.saturating_add(batch).saturating_mul(MOST_PAID)) }
     }
 
     /// What goes back to the debt, where so much of what was due was paid. What was paid too much (an entry may be large) is credit. What could not be paid

@@ -1,6 +1,6 @@
 //! The pacer alone: tables, and simulated cycles as Go tests its own.
 
-use super::{BATCH, BATCH_BYTES, Law, Pacer, Strip};
+use super::{BATCH, BATCH_BYTES, Law, Pacer, Strip, batch};
 use std::collections::VecDeque;
 
 const MIB: u64 = 1 << 20;
@@ -34,12 +34,15 @@ fn an_idle_heap_below_the_goal_loses_nothing() {
 #[test]
 fn debt_is_paid_in_batches_and_never_much_at_once() {
     let pacer = pacer(Law::Pacer);
-    for (inserted, batch) in [(1, BATCH), (100, 100 * BATCH), (1_000, BATCH_BYTES), (MIB, BATCH_BYTES)] {
-        assert_eq!(pacer.due(batch - 1, inserted), 0, "of {inserted}");
-        assert_eq!(pacer.due(batch, inserted), batch, "of {inserted}");
-        assert_eq!(pacer.due(1_000 * MIB, inserted), 4 * (inserted + batch), "of {inserted}");
+    for (inserted, most) in [(1, BATCH), (100, 100 * BATCH), (1_000, BATCH_BYTES), (MIB, BATCH_BYTES)] {
+        assert_eq!(batch(inserted, LIMIT), most, "of {inserted}");
+        // Where threads look at each batch, and owe a little less than they have put in.
+        assert_eq!(pacer.due(most / 2 - 1, inserted), 0, "of {inserted}");
+        assert_eq!(pacer.due(most / 2, inserted), most / 2, "of {inserted}");
+        assert_eq!(pacer.due(1_000 * MIB, inserted), 4 * (inserted + most), "of {inserted}");
     }
     assert_eq!(pacer.due(100 * MIB, u64::MAX), 100 * MIB);
+    assert_eq!(batch(100, 6_400), 100, "in a small cache");
 }
 
 #[test]
