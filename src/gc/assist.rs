@@ -44,7 +44,7 @@ impl PutIn {
         looks.then_some(all)
     }
 
-    /// The calling thread is to look that much earlier.
+    /// As if the calling thread had put in so much more: it looks that much earlier.
     fn again(&self, bytes: u64) {
         let own = &self.0[stripe(STRIPES)];
         own.store(own.load(Relaxed).saturating_add(bytes), Relaxed);
