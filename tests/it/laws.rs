@@ -194,6 +194,25 @@ fn tuning_counts_from_now_on() {
 }
 
 #[test]
+fn at_the_goal_what_comes_is_paid_for_a_few_at_a_time() {
+    let _calm = no_pins();
+    let heap = Scripted::new();
+    let builder = WeakMap::builder().limit(LIMIT).background(false).heap(heap.clone());
+    let map = builder.weigher(|_: &u64, _: &u64| 100).build().unwrap();
+    (0..2_000).for_each(|n| drop(map.insert(n, n)));
+    heap.set(map.collector().stats().goal);
+    let (mut before, mut most) = (0, 0);
+    for n in 2_000..3_000 {
+        map.insert(n, n);
+        let now = map.stats().stripped;
+        (before, most) = (now, most.max(now - before));
+        until_freed(&map); // the heap stands still, less what is pending
+    }
+    assert!(most > 0 && most <= 32, "one insert stripped {most}");
+    assert!((960..=1_000).contains(&before), "{before} stripped for 1000");
+}
+
+#[test]
 fn without_a_heap_the_weights_are_the_signal() {
     let map = WeakMap::builder().limit(100 * KIB).weigher(|_: &u64, _: &u64| KIB).build().unwrap();
     for n in 0..1000 {
