@@ -1,6 +1,6 @@
 //! Single flight: one loader at a time, and nothing that was cancelled lands.
 
-use crate::witness::{Count, Step, Witness, race_within};
+use crate::witness::{Count, Step, Witness, race_within as run};
 use loom::sync::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Release, SeqCst},
@@ -19,19 +19,19 @@ struct Scene {
     heap: Scripted,
 }
 
-/// As `witness::race`: at the end no flight is left in the table.
+/// As `witness::race`; at the end no flight is left in the table.
 fn race<const N: usize>(name: &str, make: fn() -> Scene, steps: [Step<Scene>; N], check: fn(&Scene)) {
-    race_to(PREEMPTIONS, name, make, steps, check);
+    race_within(PREEMPTIONS, name, make, steps, check);
 }
 
-fn race_to<const N: usize>(
+fn race_within<const N: usize>(
     preemptions: usize,
     name: &str,
     make: fn() -> Scene,
     steps: [Step<Scene>; N],
     check: fn(&Scene),
 ) {
-    race_within(preemptions, name, make, steps, move |scene| {
+    run(preemptions, name, make, steps, move |scene| {
         check(scene);
         assert!(scene.map.has_landed_all(), "a flight never ended");
     });
@@ -156,7 +156,7 @@ fn load_remove_if_load() {
         assert!(taken.is_none_or(|taken| !Arc::ptr_eq(&taken, &value)), "what was taken out is back");
     }
     // Three of them are 380,000 executions: passed, in four minutes. Two are enough for the mutant.
-    race_to(2, "load ∥ load, remove_if, load", scene, [get_one, load_and_remove], |s| {
+    race_within(2, "load ∥ load, remove_if, load", scene, [get_one, load_and_remove], |s| {
         assert_eq!((s.map.len(), s.count.living()), (1, 1));
     });
 }

@@ -29,7 +29,7 @@ pub struct Calm {
     source: Source,
     /// Bytes in use, up to which an insert has nothing to do; 0 where it is to look always.
     level: AtomicU64,
-    /// Up to here there is room for what comes, and an insert may look later.
+    /// The limit in force: up to here, where there is a level, an insert may look later.
     gate: AtomicU64,
     step: AtomicU64,
     /// Bytes in use at the last reading.
@@ -55,9 +55,8 @@ impl Calm {
     /// Goes by these settings from now on.
     pub fn heed(&self, settings: &Settings) {
         let known = settings.source.is_the_same(&self.source);
-        let level = if known { settings.pacer.calm() } else { 0 };
-        self.level.store(level, Relaxed);
-        self.gate.store(if level > 0 { settings.bytes } else { 0 }, Relaxed);
+        self.level.store(if known { settings.pacer.calm() } else { 0 }, Relaxed);
+        self.gate.store(settings.bytes, Relaxed);
         self.step.store(STEP.0.min(settings.bytes / STEP.1), Relaxed);
         self.ticks.store(settings.ticks(), Relaxed);
     }
@@ -72,7 +71,7 @@ impl Calm {
         self.ticks.load(Relaxed)
     }
 
-    /// The limit, where that is all there is to look at.
+    /// The limit in force.
     pub fn gate(&self) -> u64 {
         self.gate.load(Relaxed)
     }
